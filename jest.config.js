@@ -1,6 +1,17 @@
+/**
+ * Three projects, by what a spec needs:
+ *
+ * - `unit`: Node and the loopback; files run beside each other. Everything that is not one of the others.
+ * - `system`: starts a browser, nginx, Redis, npm or a built sample; one file at a time. The folders in SYSTEM, and
+ *   `*.system.spec.ts` anywhere.
+ * - `full`: `*.full.spec.ts`, too long for every run.
+ */
+const SYSTEM = ['<rootDir>/test/(browser|package|sample)/', '\\.system\\.spec\\.ts$'];
+const FULL = ['\\.full\\.spec\\.ts$'];
+
 /** @type {import('jest').Config} */
-export default {
-  testEnvironment: 'node',
+const common = {
+  testEnvironment: '<rootDir>/test/support/environment.js',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
@@ -11,5 +22,20 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   testTimeout: 20_000,
+};
+
+/** @type {import('jest').Config} */
+export default {
   maxWorkers: 2,
+  projects: [
+    { ...common, displayName: 'unit', testPathIgnorePatterns: [...SYSTEM, ...FULL] },
+    {
+      ...common,
+      displayName: 'system',
+      testMatch: ['<rootDir>/test/{browser,package,sample}/**/*.spec.ts', '**/*.system.spec.ts'],
+      testPathIgnorePatterns: FULL,
+      testTimeout: 60_000,
+    },
+    { ...common, displayName: 'full', testMatch: ['**/*.full.spec.ts'], testTimeout: 300_000 },
+  ],
 };
