@@ -1,0 +1,77 @@
+import { Refusal } from './errors.js';
+import type { LimitOptions } from './options.js';
+
+/** Milliseconds after which counts of handshakes begin anew. */
+const WINDOW_MS = 1000;
+
+/** Counts of one client address. */
+interface AddressCounts {
+  sessions: number;
+  handshakes: number;
+  windowStart: number;
+}
+
+/** What admission reads of the limits. */
+export type AdmissionLimits = Readonly<
+  Required<Pick<LimitOptions, 'maxSessions' | 'maxSessionsPerAddress' | 'maxHandshakesPerSecond'>>
+>;
+
+/**
+ * Counts handshakes and sessions, and refuses those above the limits. Addresses are forgotten with their last session,
+ * and those that never got one when their second is over, so that the table is bounded by what was let in.
+ */
+export class Admission {
+  private readonly addresses = new Map<string, AddressCounts>();
+  private readonly countsAddresses: boolean;
+  private lastSweep = 0;
+
+  constructor(private readonly limits: AdmissionLimits) {
+    this.countsAddresses = limits.maxSessionsPerAddress !== Infinity || limits.maxHandshakesPerSecond !== Infinity;
+  }
+
+  /** @throws Refusal when one more handshake from this address is too many. */
+  checkHandshake(address: string, sessions: number): void {
+    const { maxSessions, maxSessionsPerAddress, maxHandshakesPerSecond } = this.limits;
+    if (sessions >= maxSessions) throw new Refusal('TOO_MANY_SESSIONS', { name: 'maxSessions' });
+    if (!this.countsAddresses) return;
+    const counts = this.countsOf(address);
+    if (counts.sessions >= maxSessionsPerAddress) {
+      throw new Refusal('TOO_MANY_SESSIONS', { name: 'maxSessionsPerAddress', address });
+    }
+    if (++counts.handshakes > maxHandshakesPerSecond) {
+      throw new Refusal('TOO_MANY_HANDSHAKES', { name: 'maxHandshakesPerSecond', address });
+    }
+  }
+
+  /** A session began. */
+  enter(address: string): void {
+    if (this.countsAddresses) this.countsOf(address).sessions++;
+  }
+
+  /** A session ended. */
+  leave(address: string): void {
+    const counts = this.addresses.get(address);
+    if (counts !== undefined) counts.sessions--;
+  }
+
+  private countsOf(address: string): AddressCounts {
+    const now = performance.now();
+    if (now - this.lastSweep > WINDOW_MS) this.sweep(now);
+    let counts = this.addresses.get(address);
+    if (counts === undefined) {
+      counts = { sessions: 0, handshakes: 0, windowStart: now };
+      this.addresses.set(address, counts);
+    } else if (now - counts.windowStart >= WINDOW_MS) {
+      counts.handshakes = 0;
+      counts.windowStart = now;
+    }
+    return counts;
+  }
+
+  private sweep(now: number): void {
+    this.lastSweep = now;
+    for (const [address, counts] of this.addresses) {
+      if (counts.sessions <= 0 && now - counts.windowStart >= WINDOW_MS) this.addresses.delete(address);
+    }
+  }
+}

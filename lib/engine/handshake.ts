@@ -1,0 +1,128 @@
+import { validateHeaderValue, type IncomingMessage } from 'node:http';
+import { Refusal } from './errors.js';
+import type { ResolvedOptions } from './options.js';
+import { headerBytes, protocolOf } from './request.js';
+import type { EngineRequest, Session } from './session.js';
+import { TRANSPORT_KINDS, type TransportKind } from './transports/registry.js';
+
+/** What a request turned out to be. */
+export interface Examined {
+  /** The transport it names. */
+  readonly kind: TransportKind;
+  /** The session it names; none: it is a handshake. */
+  readonly session: Session | undefined;
+}
+
+/** What {@link examine} reads of the engine. */
+export interface ExaminedBy {
+  readonly opts: ResolvedOptions;
+  readonly clients: ReadonlyMap<string, Session>;
+}
+
+/**
+ * Decides what a request is, in the order of Engine.IO, so that its error codes come out the same.
+ *
+ * @param isUpgrade whether it is an HTTP Upgrade.
+ * @throws Refusal
+ */
+export function examine(engine: ExaminedBy, request: EngineRequest, isUpgrade: boolean): Examined {
+  const { opts } = engine;
+  const { transport: name, sid } = request._query;
+  const kind = TRANSPORT_KINDS.get(name ?? '');
+  if (kind === undefined || !opts.transports.includes(kind.name)) {
+    throw new Refusal('UNKNOWN_TRANSPORT', { transport: name });
+  }
+  checkHeaders(request, opts.limits.maxHeaderBytes);
+  if (!sid) {
+    if (request.method !== 'GET') throw new Refusal('BAD_HANDSHAKE_METHOD', { method: request.method });
+    if (kind.needsHttpUpgrade !== isUpgrade) throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_HANDSHAKE_ERROR' });
+    const protocol = protocolOf(request);
+    if (protocol === 3 && !opts.allowEIO3) throw new Refusal('UNSUPPORTED_PROTOCOL_VERSION', { protocol });
+    return { kind, session: undefined };
+  }
+  const session = engine.clients.get(sid);
+  if (session === undefined) throw new Refusal('UNKNOWN_SID', { sid });
+  const protocol = protocolOf(request);
+  if (session.protocol !== protocol) {
+    // a session that mixed revisions would have the heartbeat of both and of neither
+    throw new Refusal('BAD_REQUEST', { name: 'PROTOCOL_MISMATCH', protocol, previousProtocol: session.protocol });
+  }
+  if (!isUpgrade) checkRoute(session, kind);
+  return { kind, session };
+}
+
+/** Whether a session may change from the transport it has to another one. */
+export function mayUpgrade(session: Session, kind: TransportKind): boolean {
+  const present = TRANSPORT_KINDS.get(session.transport.name);
+  return session.server.opts.allowUpgrades && !session.upgrading && present!.upgradesTo.includes(kind.name);
+}
+
+/**
+ * Asks the user's `allowRequest`, which is heard at handshakes only.
+ *
+ * @throws Refusal with the user's message.
+ */
+export function askAllowRequest(
+  allowRequest: ResolvedOptions['allowRequest'],
+  request: IncomingMessage,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    try {
+      allowRequest(request, (message, success) => {
+        if (success) resolve();
+        else reject(new Refusal('FORBIDDEN', { message: message ?? undefined } as never));
+      });
+    } catch (error) {
+      reject(new Refusal('FORBIDDEN', { name: 'ALLOW_REQUEST_ERROR', error }));
+    }
+  });
+}
+
+/** The data of an open packet, for all sessions of an engine; made once for each transport. */
+export class HandshakePackets {
+  private readonly tails = new Map<TransportKind, string>();
+
+  constructor(private readonly opts: ResolvedOptions) {}
+
+  /** JSON of sid, upgrades, pingInterval and pingTimeout in milliseconds, and maxPayload in bytes. */
+  data(sid: string, kind: TransportKind): string {
+    let tail = this.tails.get(kind);
+    if (tail === undefined) {
+      const { allowUpgrades, transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
+      const upgrades = allowUpgrades ? kind.upgradesTo.filter((name) => transports.includes(name)) : [];
+      tail = JSON.stringify({ upgrades, pingInterval, pingTimeout, maxPayload }).slice(1);
+      this.tails.set(kind, tail);
+    }
+    return `{"sid":${JSON.stringify(sid)},${tail}`;
+  }
+}
+
+function checkHeaders(request: EngineRequest, maxHeaderBytes: number): void {
+  const { origin } = request.headers;
+  if (origin !== undefined && !isLegal(origin)) {
+    // it must not reach a header of the answer
+    delete request.headers.origin;
+    throw new Refusal('BAD_REQUEST', { name: 'INVALID_ORIGIN', origin });
+  }
+  if (headerBytes(request) > maxHeaderBytes) throw new Refusal('HEADERS_TOO_LARGE', { name: 'maxHeaderBytes' });
+}
+
+function isLegal(value: string): boolean {
+  try {
+    validateHeaderValue('Origin', value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A plain request has to name the transport in use, the candidate of an upgrade, or one to upgrade to. */
+function checkRoute(session: Session, kind: TransportKind): void {
+  if (session.transport.name === kind.name || session.upgrade?.candidate.name === kind.name) return;
+  if (!kind.needsHttpUpgrade && mayUpgrade(session, kind)) return;
+  throw new Refusal('BAD_REQUEST', {
+    name: 'TRANSPORT_MISMATCH',
+    transport: kind.name,
+    previousTransport: session.transport.name,
+  });
+}

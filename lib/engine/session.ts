@@ -1,0 +1,288 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { CloseReason } from './close-reason.js';
+import type { Engine } from './engine.js';
+import type { Pulse } from './heartbeat.js';
+import type { ProtocolVersion } from './protocol/codec.js';
+import type { Packet, PacketType, RawData, WriteOptions } from './protocol/packet.js';
+import type { Transport, TransportEnd, TransportSink } from './transports/transport.js';
+import type { Upgrade } from './upgrade.js';
+
+/** Where a session stands. */
+export type ReadyState = 'opening' | 'open' | 'closing' | 'closed';
+
+/** Called when a packet has left for the client, with the transport it left by. */
+export type SendCallback = (transport: Transport) => void;
+
+/** A request as the engine keeps it: node's, with the parsed query. */
+export interface EngineRequest extends IncomingMessage {
+  _query: Record<string, string>;
+}
+
+/** Characters above which a session does not wait for the end of the tick to write. */
+const FLUSH_EARLY_BYTES = 64 * 1024;
+
+/** Takes what a transport still delivers after its session let it go. */
+const NOBODY: TransportSink = {
+  packet() {},
+  drained() {},
+  closed() {},
+};
+
+/**
+ * One client, across transports; what socket.io calls `conn`.
+ *
+ * Packets that are sent within one tick leave in one write at its end.
+ *
+ * Events: `open`, `packet` (Packet), `packetCreate` (Packet), `data` and `message` (string | Buffer), `heartbeat`,
+ * `flush` (Packet[]), `drain`, `upgrading` (Transport), `upgrade` (Transport), `close` (CloseReason, description).
+ */
+export class Session extends EventEmitter implements TransportSink {
+  readonly id: string;
+  /** The engine that owns the session. */
+  readonly server: Engine;
+  /** The request of the handshake. */
+  readonly request: EngineRequest;
+  readonly protocol: ProtocolVersion;
+  /** The client's address; behind proxies only with `trustProxy`. */
+  readonly remoteAddress: string;
+  /** The Origin that was let in at the handshake, if the client is a browser. */
+  readonly origin: string | undefined;
+  readyState: ReadyState;
+  /** The transport in use now. */
+  transport: Transport;
+  /** Packets that wait for the end of the tick, or for the transport. */
+  writeBuffer: Packet[];
+  /** Whether the session has changed its transport. */
+  upgraded: boolean;
+  /** The change of transport that is under way. @internal */
+  upgrade: Upgrade | null;
+  /** Whether a flush is scheduled for the end of this tick. @internal */
+  dirty: boolean;
+  private bufferedBytes: number;
+  private pulse: Pulse | null;
+  private waitingCallbacks: SendCallback[] | null;
+  private sentCallbacks: SendCallback[] | null;
+
+  /** @internal Sessions are made by the engine. */
+  constructor(
+    id: string,
+    server: Engine,
+    transport: Transport,
+    request: EngineRequest,
+    protocol: ProtocolVersion,
+    remoteAddress: string,
+  ) {
+    super();
+    this.id = id;
+    this.server = server;
+    this.request = request;
+    this.protocol = protocol;
+    this.remoteAddress = remoteAddress;
+    this.origin = request.headers.origin;
+    this.readyState = 'opening';
+    this.transport = transport;
+    this.writeBuffer = [];
+    this.upgraded = false;
+    this.upgrade = null;
+    this.dirty = false;
+    this.bufferedBytes = 0;
+    this.pulse = null;
+    this.waitingCallbacks = null;
+    this.sentCallbacks = null;
+    transport.sink = this;
+  }
+
+  /** Whether a change of transport is under way. */
+  get upgrading(): boolean {
+    return this.upgrade !== null;
+  }
+
+  /** @internal Sends the handshake. */
+  open(handshake: string, initialPacket: RawData | undefined): void {
+    this.readyState = 'open';
+    this.sendPacket('open', handshake);
+    if (initialPacket !== undefined) this.sendPacket('message', initialPacket);
+    this.emit('open');
+    this.pulse = this.server.heartbeat.start(this);
+  }
+
+  /**
+   * Sends a message. On a session that is closing or closed nothing happens, as in Engine.IO.
+   *
+   * @param callback called when the message has left this process.
+   */
+  send(data: RawData, options?: WriteOptions | SendCallback, callback?: SendCallback): this {
+    if (typeof options === 'function') this.sendPacket('message', data, undefined, options);
+    else this.sendPacket('message', data, options, callback);
+    return this;
+  }
+
+  /** The same as {@link send}. */
+  write(data: RawData, options?: WriteOptions | SendCallback, callback?: SendCallback): this {
+    return this.send(data, options, callback);
+  }
+
+  /**
+   * Closes the session, after what was sent before has left.
+   *
+   * @param discard true: at once, whatever still waits.
+   */
+  close(discard = false): void {
+    if (this.readyState === 'closed') return;
+    if (discard) {
+      // packets of this tick were as good as sent to those who sent them
+      this.flush();
+      this.finish('forced close');
+      return;
+    }
+    if (this.readyState !== 'open') return;
+    this.readyState = 'closing';
+    this.flush();
+    // what could not leave now is waited for; flush() goes on from there
+    if (this.readyState === 'closing' && this.writeBuffer.length === 0) this.transport.close();
+  }
+
+  // What a transport delivers.
+
+  /** @internal */
+  packet(packet: Packet): void {
+    if (this.readyState !== 'open') return;
+    this.emit('packet', packet);
+    switch (packet.type) {
+      case 'message':
+        this.server.heartbeat.heard(this.pulse!);
+        this.emit('data', packet.data);
+        this.emit('message', packet.data);
+        break;
+      case 'ping':
+        this.beat(3);
+        break;
+      case 'pong':
+        this.beat(4);
+        break;
+      case 'error':
+        this.finish('parse error');
+        break;
+      default:
+        this.server.heartbeat.heard(this.pulse!);
+    }
+  }
+
+  /** @internal */
+  drained(): void {
+    const callbacks = this.sentCallbacks;
+    if (callbacks !== null) {
+      this.sentCallbacks = null;
+      for (const callback of callbacks) callback(this.transport);
+    }
+    this.flush();
+  }
+
+  /** @internal */
+  closed(reason: TransportEnd, description?: unknown): void {
+    this.finish(this.readyState === 'closing' ? 'forced close' : reason, description);
+  }
+
+  // What the heartbeat calls.
+
+  /** @internal */
+  sendPing(): void {
+    this.server.heartbeat.pinged(this.pulse!);
+    this.sendPacket('ping');
+  }
+
+  /** @internal */
+  pingTimedOut(): void {
+    this.finish('ping timeout');
+  }
+
+  // What an upgrade calls.
+
+  /** @internal Puts another transport in the place of the present one. */
+  changeTransport(transport: Transport): void {
+    const old = this.transport;
+    old.sink = NOBODY;
+    this.transport = transport;
+    transport.sink = this;
+    old.discard();
+    this.upgraded = true;
+    this.emit('upgrade', transport);
+    this.flush();
+    if (this.readyState === 'closing' && this.writeBuffer.length === 0) transport.close();
+  }
+
+  /** @internal Writes what waits, as far as the transport takes it. */
+  flush(): void {
+    if (this.writeBuffer.length === 0 || this.readyState === 'closed' || !this.transport.writable) return;
+    const packets = this.writeBuffer;
+    this.emit('flush', packets);
+    this.server.emit('flush', this, packets);
+    this.writeBuffer = [];
+    this.bufferedBytes = 0;
+    if (this.waitingCallbacks !== null) {
+      this.sentCallbacks =
+        this.sentCallbacks === null ? this.waitingCallbacks : this.sentCallbacks.concat(this.waitingCallbacks);
+      this.waitingCallbacks = null;
+    }
+    this.transport.send(packets);
+    this.emit('drain');
+    this.server.emit('drain', this);
+    if (this.readyState === 'closing' && this.writeBuffer.length === 0) this.transport.close();
+  }
+
+  private sendPacket(type: PacketType, data?: RawData, options?: WriteOptions, callback?: SendCallback): void {
+    if (this.readyState === 'closing' || this.readyState === 'closed') return;
+    const packet: Packet = { type, data, options };
+    this.emit('packetCreate', packet);
+    if (data !== undefined && !this.account(typeof data === 'string' ? data.length : data.byteLength)) return;
+    this.writeBuffer.push(packet);
+    if (callback !== undefined) {
+      if (this.waitingCallbacks === null) this.waitingCallbacks = [callback];
+      else this.waitingCallbacks.push(callback);
+    }
+    if (this.bufferedBytes > FLUSH_EARLY_BYTES) this.flush();
+    if (!this.dirty) this.server.flushLater(this);
+  }
+
+  /**
+   * Counts bytes that are to wait. The limit is on what waits already, so that one message of any size can be sent.
+   *
+   * @returns false when the client reads too slowly, and was given up.
+   */
+  private account(bytes: number): boolean {
+    const waiting = this.bufferedBytes + this.transport.bufferedBytes;
+    const { maxBufferedBytes } = this.server.opts.limits;
+    this.bufferedBytes += bytes;
+    if (waiting <= maxBufferedBytes) return true;
+    this.server.limitExceeded('maxBufferedBytes', `${waiting} bytes wait for session ${this.id}`);
+    this.finish('transport error', new Error(`slow reader: ${waiting} bytes were waiting`));
+    return false;
+  }
+
+  /** @param heartbeat the revision in which this direction is right. */
+  private beat(heartbeat: ProtocolVersion): void {
+    if (this.protocol !== heartbeat) {
+      this.finish('transport error', new Error('invalid heartbeat direction'));
+      return;
+    }
+    this.server.heartbeat.beat(this.pulse!);
+    if (heartbeat === 3) this.sendPacket('pong');
+    this.emit('heartbeat');
+  }
+
+  private finish(reason: CloseReason, description?: unknown): void {
+    if (this.readyState === 'closed') return;
+    this.readyState = 'closed';
+    if (this.pulse !== null) this.server.heartbeat.stop(this.pulse);
+    this.upgrade?.abandon();
+    this.waitingCallbacks = null;
+    this.sentCallbacks = null;
+    this.transport.sink = NOBODY;
+    this.transport.discard();
+    this.server.forget(this);
+    this.emit('close', reason, description);
+    // 'close' listeners may still look at what could not be sent
+    this.writeBuffer = [];
+  }
+}

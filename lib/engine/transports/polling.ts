@@ -1,0 +1,219 @@
+import { createDeflate, createGzip, type ZlibOptions } from 'node:zlib';
+import accepts from 'accepts';
+import type { Packet } from '../protocol/packet.js';
+import type {
+  Transport,
+  TransportEnd,
+  TransportInit,
+  TransportRequest,
+  TransportResponse,
+  TransportSink,
+} from './transport.js';
+import { Upstream, type UpstreamSink } from './upstream.js';
+
+/*
+ * How it works: a GET waits until there is something to send and is then answered with a payload; the client asks again
+ * at once. Packets go up in POSTs. So the transport is writable while a GET is parked, and each GET takes one batch.
+ *
+ * An orderly close waits for the next GET to deliver the close packet, up to CLOSE_TIMEOUT.
+ */
+
+const kPolling = Symbol('nestwire.polling');
+
+interface OwnedResponse extends TransportResponse {
+  [kPolling]?: PollingTransport;
+}
+
+/** Milliseconds an orderly close waits for a GET that can carry it. */
+const CLOSE_TIMEOUT = 30_000;
+
+const COMPRESSORS = { gzip: createGzip, deflate: createDeflate } as const;
+
+/** AJAX long polling. */
+export class PollingTransport implements Transport, UpstreamSink {
+  readonly name: string;
+  writable: boolean;
+  sink: TransportSink;
+  private readonly init: TransportInit;
+  private readonly upstream: Upstream;
+  private request: TransportRequest | null;
+  private response: OwnedResponse | null;
+  private ended: boolean;
+  /** Set while an orderly close waits for its GET. */
+  private closeTimer: NodeJS.Timeout | null;
+
+  constructor(name: string, init: TransportInit) {
+    this.name = name;
+    this.writable = false;
+    this.sink = init.sink;
+    this.init = init;
+    this.upstream = new Upstream(init.host, this, init.codec.version === 3);
+    this.request = null;
+    this.response = null;
+    this.ended = false;
+    this.closeTimer = null;
+  }
+
+  get bufferedBytes(): number {
+    // a batch is handed to its response whole; what a slow reader has not taken is one batch at most
+    return 0;
+  }
+
+  handleRequest(request: TransportRequest, response: TransportResponse): void {
+    response.on('error', ignoreError);
+    if (request.method === 'GET') {
+      this.park(request, response);
+    } else if (request.method === 'POST') {
+      if (this.ended) {
+        response.writeHead(400, { Connection: 'close' });
+        response.end();
+      } else {
+        this.upstream.handle(request, response);
+      }
+    } else {
+      response.writeHead(405, { Allow: 'GET, POST' });
+      response.end();
+    }
+  }
+
+  send(packets: Packet[]): void {
+    if (this.closeTimer !== null) packets.push({ type: 'close' });
+    this.answer(packets);
+    if (this.closeTimer !== null) this.end('transport close');
+    else this.sink.drained();
+  }
+
+  close(): void {
+    if (this.ended) return;
+    this.upstream.abort();
+    if (this.writable) {
+      this.answer([{ type: 'close' }]);
+      this.end('transport close');
+      return;
+    }
+    this.closeTimer ??= setTimeout(() => this.end('transport close'), CLOSE_TIMEOUT).unref();
+  }
+
+  discard(): void {
+    this.ended = true;
+    this.clearCloseTimer();
+    this.upstream.abort();
+    if (this.writable) this.answer([{ type: 'close' }]);
+  }
+
+  nudge(): void {
+    if (this.writable) this.answer([{ type: 'noop' }]);
+  }
+
+  upstreamBody(body: string | Buffer): void {
+    for (const packet of this.init.codec.decodePayload(body)) {
+      if (this.ended) return;
+      if (packet.type === 'close') {
+        this.nudge();
+        this.end('transport close');
+        return;
+      }
+      this.sink.packet(packet);
+    }
+  }
+
+  upstreamFailed(problem: string, reason: TransportEnd): void {
+    this.end(reason, new Error(problem));
+  }
+
+  /** @internal The client went away from a response that was not written whole. */
+  cut(response: OwnedResponse): void {
+    if (this.response === response) {
+      this.forgetResponse();
+      this.end('transport error', new Error('poll connection closed prematurely'));
+    } else if (!response.writableFinished) {
+      this.end('transport error', new Error('poll response was cut'));
+    }
+  }
+
+  private park(request: TransportRequest, response: OwnedResponse): void {
+    if (this.response !== null || this.ended) {
+      response.writeHead(400);
+      response.end();
+      this.end('transport error', new Error('overlap from client'));
+      return;
+    }
+    this.request = request;
+    this.response = response;
+    response[kPolling] = this;
+    response.on('close', onResponseClose);
+    this.writable = true;
+    this.sink.drained();
+    // the close waited for this response, and nothing else was to be sent
+    if (this.writable && this.closeTimer !== null) this.send([{ type: 'noop' }]);
+  }
+
+  /** Answers the parked GET. */
+  private answer(packets: readonly Packet[]): void {
+    const request = this.request!;
+    const response = this.response!;
+    this.forgetResponse();
+    const { host, codec, supportsBinary } = this.init;
+    const body = codec.encodePayload(packets, supportsBinary);
+    const headers: Record<string, string | number> = {
+      'Content-Type': typeof body === 'string' ? 'text/plain; charset=UTF-8' : 'application/octet-stream',
+      'cache-control': 'no-store',
+    };
+    if (host.closing) headers['Connection'] = 'close';
+    const length = Buffer.byteLength(body);
+    const encoding = this.compression(packets, length, request);
+    if (encoding === undefined) {
+      headers['Content-Length'] = length;
+      response.writeHead(200, host.decorateHeaders(headers, request));
+      response.end(body);
+      return;
+    }
+    headers['Content-Encoding'] = encoding;
+    response.writeHead(200, host.decorateHeaders(headers, request));
+    const compressor = COMPRESSORS[encoding](host.options.httpCompression as ZlibOptions);
+    compressor.on('data', (chunk: Buffer) => response.write(chunk));
+    compressor.on('end', () => response.end());
+    compressor.on('error', () => response.destroy());
+    compressor.end(body);
+  }
+
+  private compression(
+    packets: readonly Packet[],
+    length: number,
+    request: TransportRequest,
+  ): 'gzip' | 'deflate' | undefined {
+    const { httpCompression } = this.init.host.options;
+    if (httpCompression === false || length < httpCompression.threshold) return undefined;
+    if (!packets.some((packet) => packet.options?.compress !== false)) return undefined;
+    const encoding = accepts(request as never).encodings(['gzip', 'deflate']);
+    return encoding === 'gzip' || encoding === 'deflate' ? encoding : undefined;
+  }
+
+  private forgetResponse(): void {
+    this.writable = false;
+    this.request = null;
+    this.response = null;
+  }
+
+  private clearCloseTimer(): void {
+    if (this.closeTimer !== null) clearTimeout(this.closeTimer);
+    this.closeTimer = null;
+  }
+
+  private end(reason: TransportEnd, description?: unknown): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.clearCloseTimer();
+    this.upstream.abort();
+    if (this.writable) this.answer([{ type: 'close' }]);
+    this.sink.closed(reason, description);
+  }
+}
+
+function onResponseClose(this: OwnedResponse): void {
+  this[kPolling]!.cut(this);
+}
+
+function ignoreError(): void {
+  // a response that fails also emits 'close', which ends what has to end
+}

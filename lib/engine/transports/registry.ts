@@ -1,0 +1,55 @@
+import type { Transport, TransportInit } from './transport.js';
+import { PollingTransport } from './polling.js';
+import { WebSocketTransport, type WebSocketConnection } from './websocket.js';
+
+/** Names of the transports that this version has, as on the wire and in the `transports` option. */
+export type TransportName = 'websocket' | 'polling';
+
+/**
+ * The plain facts about a transport that the engine acts on, so that nothing has to ask for a name. A new transport is
+ * one more row in {@link TRANSPORT_KINDS}.
+ */
+export type TransportKind = HttpTransportKind | UpgradeTransportKind;
+
+interface TransportFacts {
+  readonly name: TransportName;
+  /** Transports that a session may change to from this one; offered in the handshake when they are enabled. */
+  readonly upgradesTo: readonly TransportName[];
+}
+
+/** A transport of ordinary HTTP requests. */
+export interface HttpTransportKind extends TransportFacts {
+  readonly needsHttpUpgrade: false;
+  create(init: TransportInit): Transport;
+}
+
+/** A transport that takes over the connection of an HTTP Upgrade. */
+export interface UpgradeTransportKind extends TransportFacts {
+  readonly needsHttpUpgrade: true;
+  create(init: TransportInit, connection: WebSocketConnection): Transport;
+}
+
+/** Every transport there is, by its name. A Map: names come from the client, and `__proto__` is not a transport. */
+export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<string, TransportKind>([
+  [
+    'polling',
+    {
+      name: 'polling',
+      upgradesTo: ['websocket'],
+      needsHttpUpgrade: false,
+      create: (init) => new PollingTransport('polling', init),
+    },
+  ],
+  [
+    'websocket',
+    {
+      name: 'websocket',
+      upgradesTo: [],
+      needsHttpUpgrade: true,
+      create: (init, connection) => new WebSocketTransport('websocket', init, connection),
+    },
+  ],
+]);
+
+/** Transports that are on unless the `transports` option says otherwise; all of them may be named there. */
+export const DEFAULT_TRANSPORTS: readonly TransportName[] = ['polling', 'websocket'];

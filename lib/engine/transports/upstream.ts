@@ -1,0 +1,164 @@
+import { isUtf8 } from 'node:buffer';
+import type { TransportHost, TransportRequest, TransportResponse } from './transport.js';
+
+/*
+ * The way up of every HTTP transport: one POST at a time, read into memory up to the payload limit. The client controls
+ * length, pace and bytes of the body: it is bounded by `maxHttpBufferSize`, all bodies together by
+ * `maxPendingUpstreamBytes`, and in time by the session's heartbeat, which destroys an open POST when it ends the session.
+ */
+
+/** What an upstream delivers to: the transport that owns it. */
+export interface UpstreamSink {
+  /** A whole body; text unless the request said `application/octet-stream`. */
+  upstreamBody(body: string | Buffer): void;
+  /** The request broke the rules of the upstream, or was cut. */
+  upstreamFailed(problem: string, reason: 'transport error' | 'parse error'): void;
+}
+
+const kUpstream = Symbol('nestwire.upstream');
+
+interface OwnedRequest extends TransportRequest {
+  [kUpstream]?: Upstream;
+}
+
+/** The POST that is being received for one session, if any. */
+export class Upstream {
+  private request: OwnedRequest | null;
+  private response: TransportResponse | null;
+  private chunks: Buffer[];
+  private length: number;
+
+  constructor(
+    private readonly host: TransportHost,
+    private readonly sink: UpstreamSink,
+    /** Whether `application/octet-stream` is allowed: protocol revision 3 only. */
+    private readonly acceptsBinary: boolean,
+  ) {
+    this.request = null;
+    this.response = null;
+    this.chunks = [];
+    this.length = 0;
+  }
+
+  /** Whether a POST is open: a second one breaks the protocol, for their order would be unknown. */
+  get busy(): boolean {
+    return this.request !== null;
+  }
+
+  /** Reads a POST and answers it: 200 `ok`, 400, 413 or 503. */
+  handle(request: TransportRequest, response: TransportResponse): void {
+    if (this.busy) {
+      refuse(response, 400);
+      this.sink.upstreamFailed('data request overlap from client', 'transport error');
+      return;
+    }
+    if (isBinary(request) && !this.acceptsBinary) {
+      refuse(response, 400);
+      this.sink.upstreamFailed('invalid content type', 'transport error');
+      return;
+    }
+    if (Number(request.headers['content-length']) > this.host.options.maxHttpBufferSize) {
+      this.refuseTooLarge(response);
+      return;
+    }
+    this.request = request;
+    this.response = response;
+    this.request[kUpstream] = this;
+    request.on('data', onData);
+    request.on('end', onEnd);
+    request.on('close', onClose);
+    request.on('error', onClose);
+  }
+
+  /** Ends an open POST without a word; for the end of the session. */
+  abort(): void {
+    const request = this.release();
+    request?.destroy();
+  }
+
+  /** @internal */
+  data(chunk: Buffer): void {
+    const { host } = this;
+    this.length += chunk.length;
+    host.pendingUpstreamBytes += chunk.length;
+    this.chunks.push(chunk);
+    if (this.length > host.options.maxHttpBufferSize) {
+      const { response } = this;
+      this.release();
+      this.refuseTooLarge(response!);
+    } else if (host.pendingUpstreamBytes > host.options.maxPendingUpstreamBytes) {
+      const { response } = this;
+      this.release();
+      host.limitExceeded('maxPendingUpstreamBytes', `${host.options.maxPendingUpstreamBytes} bytes of POST bodies`);
+      refuse(response!, 503);
+    }
+  }
+
+  /** @internal */
+  finish(): void {
+    const { request, response } = this;
+    const bytes = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks, this.length);
+    this.release();
+    if (isBinary(request!)) {
+      this.sink.upstreamBody(bytes);
+    } else if (isUtf8(bytes)) {
+      this.sink.upstreamBody(bytes.toString());
+    } else {
+      refuse(response!, 400);
+      this.sink.upstreamFailed('request body is not UTF-8', 'parse error');
+      return;
+    }
+    // text/html spares old browsers a download prompt
+    const headers = { 'Content-Type': 'text/html', 'Content-Length': 2, 'cache-control': 'no-store' };
+    response!.writeHead(200, this.host.decorateHeaders(headers, request!));
+    response!.end('ok');
+  }
+
+  /** @internal */
+  cut(): void {
+    this.release();
+    this.sink.upstreamFailed('data request connection closed prematurely', 'transport error');
+  }
+
+  private refuseTooLarge(response: TransportResponse): void {
+    this.host.limitExceeded('maxHttpBufferSize', `POST body over ${this.host.options.maxHttpBufferSize} bytes`);
+    refuse(response, 413);
+  }
+
+  /** Forgets the open POST and what was read of it. */
+  private release(): TransportRequest | null {
+    const { request } = this;
+    if (request === null) return null;
+    request[kUpstream] = undefined;
+    this.host.pendingUpstreamBytes -= this.length;
+    this.request = null;
+    this.response = null;
+    this.chunks = [];
+    this.length = 0;
+    return request;
+  }
+}
+
+/** Refuses a body that is not going to be read: the connection cannot be used again. */
+function refuse(response: TransportResponse, status: number): void {
+  response.writeHead(status, { Connection: 'close' });
+  response.end();
+}
+
+function isBinary(request: TransportRequest): boolean {
+  return request.headers['content-type'] === 'application/octet-stream';
+}
+
+// After release() a request has no upstream any more, and what still arrives on it is dropped.
+
+function onData(this: OwnedRequest, chunk: Buffer): void {
+  this[kUpstream]?.data(chunk);
+}
+
+function onEnd(this: OwnedRequest): void {
+  this[kUpstream]?.finish();
+}
+
+function onClose(this: OwnedRequest): void {
+  this[kUpstream]?.cut();
+}
