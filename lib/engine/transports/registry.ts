@@ -2,6 +2,8 @@ import type { Transport, TransportInit } from './transport.js';
 import { PollingTransport } from './polling.js';
 import { WebSocketTransport, type WebSocketConnection } from './websocket.js';
 
+export type { WebSocketConnection } from './websocket.js';
+
 /** Names of the transports that this version has, as on the wire and in the `transports` option. */
 export type TransportName = 'websocket' | 'polling';
 

@@ -1,0 +1,96 @@
+import { homedir } from 'node:os';
+import { describe, expect, it } from '@jest/globals';
+import { filesBelow, importsOf, parse, read, repositoryFiles, resolveRelative, ROOT } from './sources.js';
+
+/** What a path of somebody's machine looks like, wherever it was written. */
+const MACHINE_PATHS = [
+  /\/(home|Users)\/[a-z][\w.-]*\//,
+  /(?<![\w.])\/root\//,
+  /\b[A-Z]:\\+Users\\/,
+  /(?<![\w.])\/tmp\//,
+];
+
+/** The folder this very copy lives in, and the home of who runs it, unless they are too short to tell anything. */
+const HERE = [ROOT, homedir()].filter((path) => path.length > 6);
+
+function machinePaths(path: string, text: string): string[] {
+  return text
+    .split('\n')
+    .flatMap((line, index) =>
+      MACHINE_PATHS.some((pattern) => pattern.test(line)) || HERE.some((place) => line.includes(place))
+        ? [`${path}:${index + 1} ${line.trim().slice(0, 120)}`]
+        : [],
+    );
+}
+
+const isText = (path: string): boolean =>
+  /\.(ts|js|mjs|cjs|json|md|html|css|sh|yml|yaml|conf)$|^\.[^/]+$|^\.ci\//.test(path);
+
+const isUnit = (path: string) =>
+  !/^test\/(browser|package|sample)\//.test(path) && !/\.(system|full)\.spec\.ts$/.test(path);
+
+/** Everything a spec loads of the tests, its support files and theirs. */
+function reach(path: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  for (const { specifier } of importsOf(parse(path, read(path)))) {
+    if (!specifier.startsWith('.')) seen.add(specifier);
+    else if (specifier.endsWith('/system-parts.js')) seen.add('system-parts');
+    else if (resolveRelative(path, specifier).startsWith('test/')) reach(resolveRelative(path, specifier), seen);
+  }
+  return seen;
+}
+
+describe('the lock file', () => {
+  const lock = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, { resolved?: string; integrity?: string; version?: string }>;
+  };
+  const entries = Object.entries(lock.packages).filter(([name]) => name !== '');
+
+  it('names no registry: every user has his own', () => {
+    expect(entries.filter(([, entry]) => entry.resolved !== undefined).map(([name]) => name)).toEqual([]);
+    expect(read('.npmrc')).not.toMatch(/registry\s*=\s*http/);
+  });
+
+  it('pins every package by its content', () => {
+    expect(entries.length).toBeGreaterThan(100);
+    expect(entries.filter(([, entry]) => !entry.integrity).map(([name]) => name)).toEqual([]);
+  });
+
+  it('has the version and the ranges of the manifest', () => {
+    const manifest = JSON.parse(read('package.json')) as Record<string, unknown>;
+    expect(lock.packages['']).toMatchObject({
+      version: manifest.version,
+      dependencies: manifest.dependencies,
+      devDependencies: manifest.devDependencies,
+      peerDependencies: manifest.peerDependencies,
+    });
+  });
+});
+
+describe('the files of the repository', () => {
+  // Written in pieces, or this file would be found.
+  it.each([
+    ['home', 'ann', 'nestwire'],
+    ['Users', 'ann', 'x'],
+    ['root', 'x'],
+    ['tmp', 'x'],
+  ])('/%s/… is seen', (...parts) => {
+    expect(machinePaths('x', `see /${parts.join('/')}`)).toHaveLength(1);
+  });
+
+  it('name no path of a machine', () => {
+    const files = repositoryFiles().filter((path) => isText(path) && path !== 'package-lock.json');
+    expect(files).toContain('package.json');
+    expect(files.flatMap((path) => machinePaths(path, read(path)))).toEqual([]);
+  });
+});
+
+describe('unit specs', () => {
+  it('need no browser, no proxy and no database', () => {
+    const specs = filesBelow('test', /\.spec\.ts$/).filter(isUnit);
+    expect(specs).not.toEqual([]);
+    const heavy = specs.filter((path) => ['system-parts', 'puppeteer-core'].some((part) => reach(path).has(part)));
+    expect(heavy).toEqual([]);
+  });
+});
