@@ -68,6 +68,11 @@ export class Mounts {
     const later = (server.listeners('request') as RequestListener[]).filter((listener) => listener !== this.onRequest);
     server.removeAllListeners('request');
     for (const listener of [...this.earlierListeners, ...later]) server.on('request', listener);
+    if (server.listening && server.listenerCount('request') === 0) {
+      // clients that still poll must get an answer: Node gives none without a listener, and the server could not close
+      server.on('request', refuse);
+      server.once('close', () => server.off('request', refuse));
+    }
   }
 
   private readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
@@ -111,6 +116,11 @@ function isBelow(url: string, path: string): boolean {
   if (path.endsWith('/')) return true;
   const next = url[path.length];
   return next === undefined || next === '/' || next === '?' || next === '#';
+}
+
+function refuse(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(503, { Connection: 'close' });
+  response.end();
 }
 
 function endUnanswered(socket: Duplex & { bytesWritten?: number }): void {

@@ -4,8 +4,9 @@
  * moving and cancelling cost a few assignments however many sessions there are.
  */
 
-/** Milliseconds a wake-up comes late on purpose, so that one serves all items due in that time. Nothing expires early. */
-const SLACK_MS = 10;
+/** Share of a delay, and most milliseconds, that an item may be early, so that one wake-up serves all that are nearly due. */
+const EARLY_SHARE = 0.01;
+const EARLY_MS = 10;
 
 /** The place of one item in a queue. */
 export interface DeadlineEntry<T> {
@@ -27,6 +28,8 @@ export function deadlineEntry<T>(item: T): DeadlineEntry<T> {
 export class DeadlineQueue<T> {
   /** @internal */
   head: DeadlineEntry<T> | null = null;
+  /** Milliseconds an item of this queue may be early. @internal */
+  readonly early: number;
   private tail: DeadlineEntry<T> | null = null;
 
   /** @internal */
@@ -35,7 +38,9 @@ export class DeadlineQueue<T> {
     private readonly delay: number,
     /** @internal */
     readonly expire: (item: T) => void,
-  ) {}
+  ) {
+    this.early = Math.min(delay * EARLY_SHARE, EARLY_MS);
+  }
 
   /** Lets an entry wait the whole delay from now on, wherever it stood before. */
   schedule(entry: DeadlineEntry<T>): void {
@@ -90,7 +95,7 @@ export class Deadlines {
     if (due >= this.wakeAt) return;
     if (this.timer !== null) clearTimeout(this.timer);
     this.wakeAt = due;
-    this.timer = setTimeout(() => this.wake(), Math.max(due - performance.now(), 0) + SLACK_MS).unref();
+    this.timer = setTimeout(() => this.wake(), Math.max(due - performance.now(), 1)).unref();
   }
 
   private wake(): void {
@@ -99,7 +104,7 @@ export class Deadlines {
     const now = performance.now();
     let next = Infinity;
     for (const queue of this.queues) {
-      for (let entry = queue.head; entry !== null && entry.due <= now; entry = queue.head) {
+      for (let entry = queue.head; entry !== null && entry.due <= now + queue.early; entry = queue.head) {
         queue.cancel(entry);
         queue.expire(entry.item);
       }

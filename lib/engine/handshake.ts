@@ -67,13 +67,16 @@ export function askAllowRequest(
   request: IncomingMessage,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    const fail = (error: unknown) => reject(new Refusal('FORBIDDEN', { name: 'ALLOW_REQUEST_ERROR', error }));
     try {
-      allowRequest(request, (message, success) => {
+      const returned: unknown = allowRequest(request, (message, success) => {
         if (success) resolve();
         else reject(new Refusal('FORBIDDEN', { message: message ?? undefined } as never));
       });
+      // an async function is not asked for, but easily written; its rejection must not end the process
+      if (returned instanceof Promise) returned.catch(fail);
     } catch (error) {
-      reject(new Refusal('FORBIDDEN', { name: 'ALLOW_REQUEST_ERROR', error }));
+      fail(error);
     }
   });
 }

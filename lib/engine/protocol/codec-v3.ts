@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Codec } from './codec.js';
 import type { Packet } from './packet.js';
 import { ERROR_PACKET, PACKET_DIGITS, PACKET_TYPES, toBuffer } from './packet.js';
@@ -64,6 +65,10 @@ function decodeText(frame: string): Packet {
   return frame.length > 1 ? { type, data: frame.slice(1) } : { type };
 }
 
+function decodeUtf8(bytes: Buffer): Packet {
+  return isUtf8(bytes) ? decodeText(bytes.toString()) : ERROR_PACKET;
+}
+
 function decodeBytes(frame: Buffer): Packet {
   const type = PACKET_TYPES[frame[0] ?? -1];
   return type === undefined ? ERROR_PACKET : { type, data: frame.subarray(1) };
@@ -120,7 +125,7 @@ function decodeBinaryPayload(body: Buffer): Packet[] {
     const end = at + 1 + length;
     if (body[start]! > 1 || at === start + 1 || end > body.length) return fail(packets);
     const bytes = body.subarray(at + 1, end);
-    const packet = isText ? decodeText(bytes.toString()) : decodeBytes(bytes);
+    const packet = isText ? decodeUtf8(bytes) : decodeBytes(bytes);
     packets.push(packet);
     if (packet.type === 'error') return packets;
     start = end;

@@ -33,12 +33,12 @@ export type FrameChunk = string | Buffer;
  * Frames of all packets, ready to be written one chunk after the other; mostly it is one chunk.
  * Latin1 text where all is ASCII (its UTF-8 bytes are the same), since Node writes such a string without a buffer.
  */
-export function encodeFrames(packets: readonly Packet[], codec: Codec): FrameChunk[] {
-  if (packets.length === 1) return encodeFrame(packets[0]!, codec);
+export function encodeFrames(packets: readonly Packet[], codec: Codec, supportsBinary: boolean): FrameChunk[] {
+  if (packets.length === 1) return encodeFrame(packets[0]!, codec, supportsBinary);
   let text = '';
   let buffers: Buffer[] | null = null;
   for (const packet of packets) {
-    for (const chunk of encodeFrame(packet, codec)) {
+    for (const chunk of encodeFrame(packet, codec, supportsBinary)) {
       if (typeof chunk === 'string') {
         text += chunk;
       } else {
@@ -56,10 +56,10 @@ export function encodeFrames(packets: readonly Packet[], codec: Codec): FrameChu
   return bytes <= JOIN_BYTES ? [Buffer.concat(buffers, bytes)] : buffers;
 }
 
-function encodeFrame(packet: Packet, codec: Codec): FrameChunk[] {
+function encodeFrame(packet: Packet, codec: Codec, supportsBinary: boolean): FrameChunk[] {
   const { options } = packet;
   if (options?.wsPreEncodedFrame !== undefined) return [broadcastFrame(options, options.wsPreEncodedFrame)];
-  const encoded = codec.encodePacket(packet, true);
+  const encoded = codec.encodePacket(packet, supportsBinary);
   return typeof encoded === 'string' ? [encodeText(encoded)] : encodeBinary(encoded);
 }
 

@@ -73,7 +73,7 @@ export class WebSocketTransport implements Transport {
       this.writable = false;
       return;
     }
-    const chunks = encodeFrames(packets, this.init.codec);
+    const chunks = encodeFrames(packets, this.init.codec, this.init.supportsBinary);
     if (chunks.length === 1) {
       write(socket, chunks[0]!);
     } else {
@@ -123,7 +123,9 @@ export class WebSocketTransport implements Transport {
     if (this.ended) return;
     // ws hands out Buffers (binaryType "nodebuffer"); text was checked to be UTF-8
     const frame = isBinary ? (data as Buffer) : (data as Buffer).toString();
-    this.sink.packet(this.init.codec.decodePacket(frame));
+    const packet = this.init.codec.decodePacket(frame);
+    if (packet.type === 'close') this.close();
+    else this.sink.packet(packet);
   }
 
   /** @internal */
@@ -139,7 +141,7 @@ export class WebSocketTransport implements Transport {
     const last = packets.length - 1;
     for (let i = 0; i <= last; i++) {
       const packet = packets[i]!;
-      const data = this.init.codec.encodePacket(packet, true);
+      const data = this.init.codec.encodePacket(packet, this.init.supportsBinary);
       this.webSocket.send(data, i === last ? (error) => this.sent(error) : undefined);
     }
   }
