@@ -1,0 +1,324 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { ask, type Answer } from './wire-http.js';
+import { WsClient } from './wire-websocket.js';
+import {
+  decodeFrame,
+  decodePayload,
+  encodeFrame,
+  encodePayload,
+  message,
+  type Protocol,
+  type WirePacket,
+} from './wire-codec.js';
+import { ours, type Target } from './wire-engine.js';
+import { Queue } from './wire-queue.js';
+
+/** The JSON of the open packet. */
+export interface Handshake {
+  sid: string;
+  upgrades: string[];
+  pingInterval: number;
+  pingTimeout: number;
+  maxPayload: number;
+}
+
+/** How a client learnt that its session is over. */
+export interface ClientClosed {
+  how: 'close packet' | 'refused' | 'connection closed' | 'connection lost';
+  status?: number;
+  code?: number;
+}
+
+export interface Connection {
+  readonly sid: string;
+  readonly handshake: Handshake;
+  /** Headers of the response that carried the open packet. */
+  readonly headers: IncomingHttpHeaders;
+  /** Resolves when the server has taken the packets (HTTP) or they are written (WebSocket); rejects with an Answer. */
+  send(...packets: WirePacket[]): Promise<void>;
+  /** The next packet that is not a noop. */
+  receive(): Promise<WirePacket>;
+  /** Stops receiving; resolves when no request of ours is parked at the server. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** Ends the session as a well-behaved client does. */
+  close(): Promise<void>;
+  /** Leaves without goodbye. */
+  drop(): void;
+  readonly closed: Promise<ClientClosed>;
+}
+
+export interface OpenOptions {
+  query?: string;
+  headers?: Record<string, string>;
+  /** Open, but receive nothing before resume() is called. */
+  paused?: boolean;
+}
+
+export interface Refused {
+  status: number;
+  message: string;
+  /** Only HTTP answers carry the numeric code. */
+  code?: number;
+  headers?: IncomingHttpHeaders;
+}
+
+/** One transport in one protocol revision, seen from the client. Another transport joins the suite by another row. */
+export interface Row {
+  name: string;
+  transport: string;
+  protocol: Protocol;
+  /** What its open packet offers when every transport of the suite is enabled. */
+  upgrades: string[];
+  open(target: Target, options?: OpenOptions): Promise<Connection>;
+  /** A handshake that is expected to fail. `query` replaces EIO and transport when it names them. */
+  refused(target: Target, options?: OpenOptions): Promise<Refused>;
+  /** Bytes that count against maxPayload when this packet is sent alone. */
+  wireSize(packet: WirePacket): number;
+  /** What a packet over the limit leads to. */
+  oversize: { answer: { status: number } | { closeCode: number }; sessionReason: string | undefined };
+  /** Close reason of the session when the client leaves by close() and by drop(). */
+  reasons: { close: string; drop: string };
+  /** HTTP status of a refusal, by error code. */
+  refusalStatus(code: number): number;
+  /** Whether every packet exchange is an HTTP response with headers of its own. */
+  answersPerExchange: boolean;
+}
+
+const SESSION_REFUSED: ClientClosed['how'] = 'refused';
+
+function address(target: Target, row: Pick<Row, 'transport' | 'protocol'>, query = ''): string {
+  const params = new URLSearchParams({ EIO: String(row.protocol), transport: row.transport });
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (value === '') params.delete(name);
+    else params.set(name, value);
+  }
+  return `${target.url}?${params}`;
+}
+
+class PollingConnection implements Connection {
+  handshake!: Handshake;
+  headers!: IncomingHttpHeaders;
+  readonly closed: Promise<ClientClosed>;
+  private readonly packets = new Queue<WirePacket>();
+  private readonly abort = new AbortController();
+  private posts: Promise<unknown> = Promise.resolve();
+  private polling: Promise<void> | undefined;
+  private paused = true;
+  private over = false;
+  private finish!: (how: ClientClosed) => void;
+
+  constructor(
+    private readonly url: string,
+    private readonly protocol: Protocol,
+    private readonly textOnly: boolean,
+    private readonly requestHeaders: Record<string, string>,
+  ) {
+    this.closed = new Promise((resolve) => {
+      this.finish = (how) => {
+        this.over = true;
+        resolve(how);
+      };
+    });
+  }
+
+  get sid(): string {
+    return this.handshake.sid;
+  }
+
+  async open(paused: boolean): Promise<this> {
+    const answer = await ask(this.url, { headers: this.requestHeaders });
+    if (answer.status !== 200) throw new Error(`handshake answered ${answer.status}: ${answer.text}`);
+    const [first, ...rest] = this.decode(answer);
+    if (first?.type !== 'open') throw new Error(`expected the open packet, got ${JSON.stringify(first)}`);
+    this.handshake = JSON.parse(first.data as string);
+    this.headers = answer.headers;
+    for (const packet of rest) this.packets.push(packet);
+    if (!paused) this.resume();
+    return this;
+  }
+
+  send(...packets: WirePacket[]): Promise<void> {
+    const body = encodePayload(packets, this.protocol, this.textOnly);
+    // one POST at a time: the server treats an overlap as an attack on the order of messages
+    const sent = this.posts.then(async () => {
+      const type = typeof body === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream';
+      const answer = await ask(this.sessionUrl, {
+        method: 'POST',
+        body,
+        headers: { ...this.requestHeaders, 'content-type': type },
+        signal: this.abort.signal,
+      });
+      if (answer.status !== 200 || answer.text !== 'ok') throw answer;
+    });
+    this.posts = sent.catch(() => {}); // told by `sent`
+    return sent;
+  }
+
+  receive(): Promise<WirePacket> {
+    return this.packets.next();
+  }
+
+  async pause(): Promise<void> {
+    this.paused = true;
+    await this.polling;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.polling = this.poll();
+  }
+
+  async close(): Promise<void> {
+    await this.send({ type: 'close' });
+    this.finish({ how: 'connection closed' });
+    await this.polling;
+  }
+
+  drop(): void {
+    this.over = true;
+    this.abort.abort();
+    this.finish({ how: 'connection lost' });
+  }
+
+  private get sessionUrl(): string {
+    return `${this.url}&sid=${this.sid}`;
+  }
+
+  private decode(answer: Answer): WirePacket[] {
+    return decodePayload(answer.body, answer.headers['content-type'] ?? '', this.protocol);
+  }
+
+  private async poll(): Promise<void> {
+    while (!this.paused && !this.over) {
+      let answer: Answer;
+      try {
+        answer = await ask(this.sessionUrl, { headers: this.requestHeaders, signal: this.abort.signal });
+      } catch {
+        return this.finish({ how: 'connection lost' });
+      }
+      if (answer.status !== 200) return this.finish({ how: SESSION_REFUSED, status: answer.status });
+      for (const packet of this.decode(answer)) {
+        if (packet.type === 'close') return this.finish({ how: 'close packet' });
+        if (packet.type !== 'noop') this.packets.push(packet);
+      }
+    }
+  }
+}
+
+class WebSocketConnection implements Connection {
+  handshake!: Handshake;
+  headers!: IncomingHttpHeaders;
+  readonly closed: Promise<ClientClosed>;
+
+  constructor(
+    private readonly client: WsClient,
+    private readonly protocol: Protocol,
+  ) {
+    this.closed = client.closed.then(({ code }) => ({ how: 'connection closed', code }));
+  }
+
+  get sid(): string {
+    return this.handshake.sid;
+  }
+
+  async open(paused: boolean): Promise<this> {
+    this.headers = (await this.client.opened).headers;
+    const first = await this.receive();
+    if (first.type !== 'open') throw new Error(`expected the open packet, got ${JSON.stringify(first)}`);
+    this.handshake = JSON.parse(first.data as string);
+    if (paused) this.client.ws.pause();
+    return this;
+  }
+
+  async send(...packets: WirePacket[]): Promise<void> {
+    await Promise.all(packets.map((packet) => this.client.send(encodeFrame(packet, this.protocol))));
+  }
+
+  async receive(): Promise<WirePacket> {
+    for (;;) {
+      const packet = decodeFrame(await this.client.next(), this.protocol);
+      if (packet.type !== 'noop') return packet;
+    }
+  }
+
+  pause(): Promise<void> {
+    this.client.ws.pause();
+    return Promise.resolve();
+  }
+
+  resume(): void {
+    this.client.ws.resume();
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+
+  drop(): void {
+    this.client.cut();
+  }
+}
+
+function pollingRow(protocol: Protocol, textOnly = false): Row {
+  const own = { transport: 'polling', protocol };
+  const withFlag = (query = '') => (textOnly ? `b64=1&${query}` : query);
+  return {
+    ...own,
+    name: `polling/${protocol}${textOnly ? ' b64' : ''}`,
+    upgrades: ['websocket'],
+    async open(target, { query, headers = {}, paused = false } = {}) {
+      const url = address(target, own, withFlag(query));
+      const connection = new PollingConnection(url, protocol, textOnly, headers);
+      target.onTeardown(() => connection.drop());
+      return connection.open(paused);
+    },
+    async refused(target, { query, headers } = {}) {
+      const answer = await ask(address(target, own, withFlag(query)), { headers });
+      const { code, message: text } = JSON.parse(answer.text);
+      return { status: answer.status, code, message: text, headers: answer.headers };
+    },
+    wireSize: (packet) => Buffer.byteLength(encodePayload([packet], protocol, textOnly)),
+    oversize: { answer: { status: 413 }, sessionReason: undefined },
+    reasons: { close: 'transport close', drop: 'transport error' },
+    refusalStatus: (code) => (code === 4 ? 403 : 400),
+    answersPerExchange: true,
+  };
+}
+
+function webSocketRow(protocol: Protocol): Row {
+  const own = { transport: 'websocket', protocol };
+  const dial = (target: Target, { query, headers }: OpenOptions = {}) => {
+    const client = new WsClient(address(target, own, query).replace('http', 'ws'), { headers });
+    target.onTeardown(() => client.cut());
+    return client;
+  };
+  return {
+    ...own,
+    name: `websocket/${protocol}`,
+    upgrades: [],
+    open: (target, options = {}) =>
+      new WebSocketConnection(dial(target, options), protocol).open(options.paused ?? false),
+    async refused(target, options) {
+      const { status, body } = await dial(target, options).refused;
+      if (status === undefined) throw new Error('the upgrade was accepted');
+      return { status, message: body };
+    },
+    wireSize: (packet) => Buffer.byteLength(encodeFrame(packet, protocol)),
+    oversize: { answer: { closeCode: 1009 }, sessionReason: 'transport error' },
+    reasons: { close: 'transport close', drop: 'transport close' },
+    // stock knows only 400 here
+    refusalStatus: (code) => (ours && code === 4 ? 403 : 400),
+    answersPerExchange: false,
+  };
+}
+
+export const rows: Row[] = [pollingRow(4), pollingRow(3), pollingRow(3, true), webSocketRow(4), webSocketRow(3)];
+
+/** The rows a session can start on and then leave, with the row of the same revision it can move to. */
+export const upgradePairs: { from: Row; to: Row }[] = rows
+  .filter((row) => row.upgrades.includes('websocket'))
+  .map((from) => ({ from, to: rows.find((to) => to.transport === 'websocket' && to.protocol === from.protocol)! }));
+
+export { message };
