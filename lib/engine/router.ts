@@ -1,0 +1,226 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Admission } from './admission.js';
+import type { Engine } from './engine.js';
+import { ERRORS, Refusal } from './errors.js';
+import { askAllowRequest, examine, HandshakePackets, mayUpgrade } from './handshake.js';
+import type { Headers } from './headers.js';
+import { runMiddlewares, type Middleware } from './middleware.js';
+import { OriginPolicy } from './origins.js';
+import { codecFor } from './protocol/codec.js';
+import { clientAddress, compileTrust, protocolOf, withQuery, type TrustProxy } from './request.js';
+import { Session, type EngineRequest } from './session.js';
+import type { HttpTransportKind, TransportKind } from './transports/registry.js';
+import type { Transport, TransportHost, TransportInit } from './transports/transport.js';
+import type { WebSocketConnection } from './transports/websocket.js';
+import { Upgrade } from './upgrade.js';
+import { UpgradeResponse, writeRawResponse } from './upgrade-response.js';
+import { WebSocketAcceptor } from './websocket-acceptor.js';
+
+/**
+ * Takes each request through what it has to pass (middlewares, protocol, origin, and for a handshake limits and
+ * `allowRequest`), and hands it to its session's transport; refuses it on the way.
+ */
+export class Router {
+  private readonly trust: TrustProxy | undefined;
+  private readonly origins: OriginPolicy;
+  private readonly admission: Admission;
+  private readonly handshakes: HandshakePackets;
+  private readonly webSockets: WebSocketAcceptor;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly host: TransportHost,
+    private readonly headers: Headers,
+    private readonly middlewares: readonly Middleware[],
+  ) {
+    const { opts } = engine;
+    this.trust = compileTrust(opts.trustProxy);
+    this.origins = new OriginPolicy(opts, this.trust);
+    this.admission = new Admission(opts.limits);
+    this.handshakes = new HandshakePackets(opts);
+    this.webSockets = new WebSocketAcceptor(opts, headers);
+  }
+
+  /** Handles an HTTP request. */
+  handleRequest(message: IncomingMessage, response: ServerResponse): void {
+    const request = withQuery(message);
+    this.route(request, response).catch((error: unknown) => this.refuseRequest(request, response, error));
+  }
+
+  /** Handles an HTTP Upgrade. */
+  handleUpgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // the client may reset the connection while we still think; nobody else listens
+    socket.on('error', ignoreError);
+    const request = withQuery(message);
+    this.routeUpgrade(request, socket, head).catch((error: unknown) => this.refuseUpgrade(request, socket, error));
+  }
+
+  /** A session ended. */
+  forget(session: Session): void {
+    this.admission.leave(session.remoteAddress);
+  }
+
+  close(): void {
+    this.webSockets.close();
+  }
+
+  private async route(request: EngineRequest, response: ServerResponse): Promise<void> {
+    if (this.middlewares.length > 0) await this.applyMiddlewares(request, response);
+    if (response.writableEnded) return;
+    const { kind, session } = examine(this.engine, request, false);
+    await this.checkOrigin(request, session);
+    if (session === undefined) {
+      const id = await this.admit(request);
+      if (response.destroyed) return;
+      this.headers.issueSid(request, id);
+      const transport = (kind as HttpTransportKind).create(this.transportInit(request));
+      this.openSession(id, kind, transport, request);
+      transport.handleRequest(request, response);
+    } else if (session.readyState === 'closed') {
+      throw new Refusal('UNKNOWN_SID', { sid: session.id });
+    } else {
+      this.transportFor(session, kind as HttpTransportKind, request).handleRequest(request, response);
+    }
+  }
+
+  private async routeUpgrade(request: EngineRequest, socket: Duplex, head: Buffer): Promise<void> {
+    if (this.middlewares.length > 0) {
+      const response = new UpgradeResponse(socket);
+      this.headers.keepUpgradeResponse(request, response);
+      await this.applyMiddlewares(request, response as unknown as ServerResponse);
+      if (response.writableEnded) return;
+      // middlewares like express-session wait for this call to add their headers
+      response.writeHead(101);
+    }
+    const { kind, session } = examine(this.engine, request, true);
+    if (!kind.needsHttpUpgrade) throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_HANDSHAKE_ERROR' });
+    await this.checkOrigin(request, session);
+    const id = session === undefined ? await this.admit(request) : session.id;
+    if (socket.destroyed) return;
+    const connection = this.webSockets.accept(request, socket, head);
+    // ws has refused it
+    if (connection === null) return;
+    socket.off('error', ignoreError);
+    if (session === undefined) {
+      this.openSession(id, kind, kind.create(this.transportInit(request), connection), request);
+    } else if (session.readyState !== 'closed' && mayUpgrade(session, kind)) {
+      void new Upgrade(session, kind.create(this.transportInit(request), connection));
+    } else {
+      turnAway(connection);
+    }
+  }
+
+  private async applyMiddlewares(request: EngineRequest, response: ServerResponse): Promise<void> {
+    try {
+      await runMiddlewares(this.middlewares, request, response);
+    } catch (error) {
+      throw new Refusal('BAD_REQUEST', { name: 'MIDDLEWARE_FAILURE', error });
+    }
+  }
+
+  /** The transport that answers a plain request of a session; a new candidate where the request begins an upgrade. */
+  private transportFor(session: Session, kind: HttpTransportKind, request: EngineRequest): Transport {
+    if (session.transport.name === kind.name) return session.transport;
+    const candidate = session.upgrade?.candidate;
+    if (candidate?.name === kind.name) return candidate;
+    return new Upgrade(session, kind.create(this.transportInit(request))).candidate;
+  }
+
+  private openSession(id: string, kind: TransportKind, transport: Transport, request: EngineRequest): void {
+    const { engine } = this;
+    const address = clientAddress(request, this.trust);
+    const session = new Session(id, engine, transport, request, protocolOf(request), address);
+    this.admission.enter(address);
+    engine.clients.set(id, session);
+    session.open(this.handshakes.data(id, kind), engine.opts.initialPacket);
+    engine.emit('connection', session);
+  }
+
+  private transportInit(request: EngineRequest): TransportInit {
+    return {
+      host: this.host,
+      codec: codecFor(protocolOf(request)),
+      supportsBinary: !request._query['b64'],
+      sink: NOBODY,
+    };
+  }
+
+  private async checkOrigin(request: EngineRequest, session: Session | undefined): Promise<void> {
+    const { origin } = request.headers;
+    // the session's own page: it passed the check at the handshake
+    if (origin === undefined || (session !== undefined && session.origin === origin)) return;
+    if (await this.origins.allows(request)) return;
+    this.engine.limitExceeded(
+      'origins',
+      `refused ${origin} for host ${request.headers.host}. If it is yours: list it in "origins" or "cors.origin", or let ` +
+        'the proxy pass the Host header on (nginx: proxy_set_header Host $host)',
+    );
+    throw new Refusal('FORBIDDEN', { name: 'ORIGIN_NOT_ALLOWED', origin });
+  }
+
+  /** Everything a handshake has to pass; gives the id of the new session. */
+  private async admit(request: EngineRequest): Promise<string> {
+    const { engine } = this;
+    this.admission.checkHandshake(clientAddress(request, this.trust), engine.clients.size);
+    if (engine.opts.allowRequest) await askAllowRequest(engine.opts.allowRequest, request);
+    let id: string;
+    try {
+      id = String(await engine.generateId(request));
+    } catch (error) {
+      throw new Refusal('BAD_REQUEST', { name: 'ID_GENERATION_ERROR', error });
+    }
+    if (id === '' || engine.clients.has(id)) {
+      throw new Refusal('BAD_REQUEST', { name: 'ID_GENERATION_ERROR', error: new Error(`id "${id}" is in use`) });
+    }
+    if (this.host.closing) throw new Refusal('SHUTTING_DOWN');
+    return id;
+  }
+
+  private refuseRequest(request: EngineRequest, response: ServerResponse, error: unknown): void {
+    const { status, code, message } = this.refused(request, error);
+    if (response.headersSent) {
+      // a middleware answered before it failed
+      if (!response.writableEnded) response.end();
+      return;
+    }
+    const headers: OutgoingHttpHeaders = { 'Content-Type': 'application/json' };
+    if (isTemporary(status)) headers['Retry-After'] = 1;
+    response.writeHead(status, headers);
+    response.end(JSON.stringify({ code, message }));
+  }
+
+  private refuseUpgrade(request: EngineRequest, socket: Duplex, error: unknown): void {
+    const { status, message } = this.refused(request, error);
+    writeRawResponse(socket, status, ['Content-Type: text/html'], message);
+  }
+
+  private refused(req: EngineRequest, error: unknown): Refusal {
+    const { engine } = this;
+    // anything but a Refusal is a defect, ours or a listener's: the client hears of a bad request, the log of the error
+    const refusal = error instanceof Refusal ? error : new Refusal('BAD_REQUEST', { name: 'UNEXPECTED_ERROR', error });
+    const { code, context, reason, status, message } = refusal;
+    if (refusal !== error) engine.log(`unexpected error: ${String((error as Error)?.stack ?? error)}`);
+    else if (isTemporary(status)) engine.limitExceeded(context.name ?? reason, message);
+    engine.emit('connection_error', { req, code, message: ERRORS[reason].message, context });
+    return refusal;
+  }
+}
+
+/** A new transport delivers to nobody until its session or upgrade takes it. */
+const NOBODY = { packet() {}, drained() {}, closed() {} };
+
+/** Refusals that another try may not meet. */
+function isTemporary(status: number): boolean {
+  return status === 503 || status === 429;
+}
+
+/** Closes a WebSocket that came too late or too often, as Engine.IO does: after the handshake. */
+function turnAway({ webSocket }: WebSocketConnection): void {
+  webSocket.on('error', ignoreError);
+  webSocket.close();
+}
+
+function ignoreError(): void {
+  // the connection is gone, and its 'close' does what there is to do
+}
