@@ -1,0 +1,54 @@
+/**
+ * What the load generator says to a server and what it must hear, per message format. The payload of a message is the
+ * same JSON everywhere; only what a peer's protocol puts around it differs.
+ *
+ * - `path`: of the handshake request, straight to WebSocket.
+ * - `reply(text, state)`: what to do with a message that belongs to the protocol itself: a text to send back, OPEN
+ *   when the handshake is through, or undefined when it is none of those.
+ * - `request(n)`, `answer(n)`, `news(n)`: the texts of message number n.
+ */
+const TEXT = 'the quick brown fox jumps over the lazy dog';
+
+/** What `reply` says when the connection is ready for messages. */
+export const OPEN = Symbol('open');
+
+/** The text of a broadcast; the server is told to send just this. */
+export const NEWS_TEXT = TEXT;
+
+const echo = (n) => JSON.stringify({ id: n, text: TEXT });
+const news = (n) => JSON.stringify({ seq: n, text: NEWS_TEXT });
+
+/** Engine.IO protocol 4 with Socket.IO protocol 5 on top of it, the root namespace, an ack asked for. */
+const socketIo = {
+  path: '/socket.io/?EIO=4&transport=websocket',
+  reply(text, state) {
+    if (text === '2') return '3';
+    if (state !== 'handshake') return undefined;
+    if (text.startsWith('0{')) return '40';
+    return text.startsWith('40{') ? OPEN : undefined;
+  },
+  request: (n) => `42${n}["echo",${echo(n)}]`,
+  answer: (n) => `43${n}[${echo(n)}]`,
+  news: (n) => `42["news",${news(n)}]`,
+};
+
+/** The JSON of platform-ws: `{event, data}` to the server; a handler's answer comes back as it is. */
+const nestWs = {
+  path: '/',
+  request: (n) => `{"event":"echo","data":${echo(n)}}`,
+  answer: (n) => echo(n),
+  news: (n) => `{"event":"news","data":${news(n)}}`,
+};
+
+/** A server that sends back what it gets. */
+const bareWs = { ...nestWs, answer: nestWs.request };
+
+/** Which dialect each peer speaks. */
+export const DIALECTS = {
+  'platform-socket.io': socketIo,
+  'platform-ws': nestWs,
+  nestwire: socketIo,
+  ws: bareWs,
+  'socket.io': socketIo,
+  'nestwire-engine': socketIo,
+};

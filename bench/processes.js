@@ -1,0 +1,101 @@
+/** Child processes of a benchmark: each pinned to a core where that is possible, each answering calls over IPC. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SERVERS = join(ROOT, 'dist-bench');
+
+/** A call that takes longer has gone wrong: every one is sized to take a few seconds. */
+const CALL_TIMEOUT_MS = 120_000;
+
+const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0;
+
+/** True when server and load run on cores of their own; the figures mean little otherwise. */
+export const pinned = canPin;
+
+/** A Node process that answers `{id, command, args}` with `{id, result}` or `{id, error}`. */
+export class Child {
+  #process;
+  #calls = new Map();
+  #next = 0;
+
+  /** Starts `script` on a core and waits until it says that it is ready; `ready` is what it said. */
+  static async start(script, args, core, execArgv = []) {
+    const child = new Child();
+    const command = [process.execPath, ...execArgv, script, ...args];
+    if (canPin) command.unshift('taskset', '-c', String(core));
+    child.#process = spawn(command[0], command.slice(1), { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.exited = new Promise((resolve) => child.#process.once('exit', resolve));
+    child.ready = await new Promise((resolve, reject) => {
+      child.#process.once('error', reject);
+      child.#process.once('exit', (code) => reject(new Error(`${script} ${args.join(' ')} ended with ${code}`)));
+      child.#process.on('message', (message) => ('ready' in message ? resolve(message.ready) : child.#answer(message)));
+    });
+    child.#process.once('exit', (code) => child.#abort(new Error(`${script} ${args.join(' ')} ended with ${code}`)));
+    return child;
+  }
+
+  call(command, args = {}) {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${command} takes too long`)), CALL_TIMEOUT_MS);
+      this.#calls.set(id, { resolve, reject, timer });
+      this.#process.send({ id, command, args });
+    });
+  }
+
+  /** Ends the process, by force when it does not end by itself. */
+  async stop() {
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), 5000);
+    if (this.#process.connected) this.#process.disconnect();
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  #answer({ id, result, error }) {
+    const { resolve, reject, timer } = this.#calls.get(id);
+    this.#calls.delete(id);
+    clearTimeout(timer);
+    if (error) reject(new Error(error));
+    else resolve(result);
+  }
+
+  #abort(error) {
+    for (const { reject, timer } of this.#calls.values()) {
+      clearTimeout(timer);
+      reject(error);
+    }
+    this.#calls.clear();
+  }
+}
+
+/** Compiles the servers when their sources are newer than the last output: decorators need it. */
+export function compileServers() {
+  const sources = join(ROOT, 'bench/servers');
+  const newest = Math.max(
+    ...[...readdirSync(sources).map((name) => join(sources, name)), join(ROOT, 'bench/tsconfig.json')].map(changed),
+  );
+  const output = join(SERVERS, 'main.js');
+  if (existsSync(output) && changed(output) > newest) return;
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'bench/tsconfig.json'], { cwd: ROOT, stdio: 'inherit' });
+  if (status !== 0) throw new Error('compiling bench/servers failed');
+}
+
+function changed(file) {
+  return statSync(file).mtimeMs;
+}
+
+/** Starts the server of a peer on core 0. `ready` is its port. */
+export function startServer(peer, { handlers = 1, execArgv = [] } = {}) {
+  return Child.start(join(SERVERS, 'main.js'), [peer, String(handlers)], 0, execArgv);
+}
+
+/** Starts the load generator on core 1. */
+export function startLoad() {
+  return Child.start(join(ROOT, 'bench/load.js'), [], 1);
+}

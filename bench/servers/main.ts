@@ -1,0 +1,100 @@
+/**
+ * One server under test, in a process of its own: `node main.js <peer> <handlers>`, driven over IPC by `bench/run.js`.
+ * A call is `{ id, command, args }`, its answer `{ id, result }` or `{ id, error }`.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { Session, type Profiler } from 'node:inspector/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { BARE_PEERS } from './bare.js';
+import { startNest } from './nest.js';
+import type { Peer } from './peer.js';
+
+interface Call {
+  id: number;
+  command: keyof typeof commands;
+  args: never;
+}
+
+const [name = '', handlers = '1'] = process.argv.slice(2);
+const peer: Peer = await (BARE_PEERS[name]?.() ?? startNest(name, Number(handlers)));
+let inspector: Session | undefined;
+
+const commands = {
+  /** Microseconds of CPU that this process has used, in user space and in the kernel, by all its threads. */
+  cpu(): NodeJS.CpuUsage {
+    return process.cpuUsage();
+  },
+
+  /** Memory after garbage collection, in bytes; needs --expose-gc. */
+  async memory(): Promise<NodeJS.MemoryUsage> {
+    // Finalizers and pools give memory back over several turns: collect until two collections agree.
+    let before = Infinity;
+    for (let tries = 0; tries < 20; tries++) {
+      await delay(50);
+      globalThis.gc?.();
+      const usage = process.memoryUsage();
+      if (Math.abs(before - usage.heapUsed) < 2048) return usage;
+      before = usage.heapUsed;
+    }
+    return process.memoryUsage();
+  },
+
+  clients(): number {
+    return peer.clients();
+  },
+
+  /** Broadcasts `count` payloads, numbered from `from` on, `perTurn` in each turn of the event loop. */
+  async broadcast({
+    from,
+    count,
+    perTurn,
+    text,
+  }: {
+    from: number;
+    count: number;
+    perTurn: number;
+    text: string;
+  }): Promise<void> {
+    for (let sent = 0; sent < count; sent++) {
+      if (sent > 0 && sent % perTurn === 0) await nextTurn();
+      peer.broadcast({ seq: 1000 + ((from + sent) % 1000), text });
+    }
+  },
+
+  async profileStart({ intervalMicros }: { intervalMicros: number }): Promise<void> {
+    inspector = new Session();
+    inspector.connect();
+    await inspector.post('Profiler.enable');
+    await inspector.post('Profiler.setSamplingInterval', { interval: intervalMicros });
+    await inspector.post('Profiler.start');
+  },
+
+  /** Writes the profile below `directory` and answers with its path. */
+  async profileStop({ directory, label }: { directory: string; label: string }): Promise<string> {
+    const { profile } = (await inspector!.post('Profiler.stop')) as Profiler.StopReturnType;
+    inspector!.disconnect();
+    await mkdir(directory, { recursive: true });
+    const file = join(directory, `${name}-${label}.cpuprofile`);
+    await writeFile(file, JSON.stringify(profile));
+    return file;
+  },
+
+  /** Ends the server; the process ends with it, or something is left open. */
+  async close(): Promise<void> {
+    await peer.close();
+    process.disconnect();
+  },
+};
+
+process.on('message', ({ id, command, args }: Call) => {
+  void Promise.resolve()
+    .then((): unknown => commands[command](args))
+    .then(
+      (result) => process.connected && process.send!({ id, result }),
+      (error: Error) => process.connected && process.send!({ id, error: error.stack }),
+    );
+});
+// The parent is gone: nobody is left to measure for.
+process.on('disconnect', () => setTimeout(() => process.exit(), 2000).unref());
+process.send!({ ready: peer.port });
