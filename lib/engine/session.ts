@@ -145,7 +145,7 @@ export class Session extends EventEmitter implements TransportSink {
 
   // What a transport delivers.
 
-  /** @internal */
+  /** For the transport: see TransportSink. */
   packet(packet: Packet): void {
     if (this.readyState !== 'open') return;
     this.emit('packet', packet);
@@ -169,7 +169,7 @@ export class Session extends EventEmitter implements TransportSink {
     }
   }
 
-  /** @internal */
+  /** For the transport: see TransportSink. */
   drained(): void {
     const callbacks = this.sentCallbacks;
     if (callbacks !== null) {
@@ -179,7 +179,7 @@ export class Session extends EventEmitter implements TransportSink {
     this.flush();
   }
 
-  /** @internal */
+  /** For the transport: see TransportSink. */
   closed(reason: TransportEnd, description?: unknown): void {
     this.finish(this.readyState === 'closing' ? 'forced close' : reason, description);
   }

@@ -1,0 +1,176 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, posix } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
+import { importsOf, packageOf, parse } from '../structure/sources.js';
+import { filesIn, pack, readManifest, ROOT } from './packed.js';
+
+const manifest = readManifest();
+const folder = mkdtempSync(join(tmpdir(), 'nestwire-manifest-'));
+let files: string[];
+
+const text = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const ending = (suffix: string) => files.filter((path) => path.endsWith(suffix));
+
+/** Modules that a file names and that are not files of ours. */
+const packagesIn = (path: string): string[] =>
+  importsOf(parse(path, text(path)))
+    .map(({ specifier }) => specifier)
+    .filter((specifier) => !specifier.startsWith('.'));
+
+const isOurs = (name: string): boolean => name in manifest.dependencies || name in manifest.peerDependencies;
+
+/** The package that TypeScript takes the types of a module from: the module's own, or one of `@types`. */
+function typingsOf(specifier: string): string {
+  const options = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
+  const mode = ts.ModuleKind.ESNext;
+  const from = join(ROOT, 'dist', 'index.d.ts');
+  const { resolvedModule } = ts.resolveModuleName(specifier, from, options, ts.sys, undefined, undefined, mode);
+  return resolvedModule?.packageId?.name ?? 'none';
+}
+
+/** Whether a module waits for something before its importer may go on: `require()` of such a module throws. */
+function awaitsAtTopLevel(path: string, source = text(path)): boolean {
+  let found = false;
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node)) return;
+    if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier)) found = true;
+    node.forEachChild(visit);
+  };
+  visit(parse(path, source));
+  return found;
+}
+
+beforeAll(async () => {
+  ({ files } = await pack(folder));
+}, 120_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the files of the package', () => {
+  it('are the compiled sources, what they were compiled from, and the papers', () => {
+    const compiled = filesIn(join(ROOT, 'lib'))
+      .filter((name) => name.endsWith('.ts'))
+      .flatMap((name) => ['.js', '.js.map', '.d.ts'].map((suffix) => `dist/${name.replace(/\.ts$/, suffix)}`));
+    expect(files).toEqual([...compiled, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].toSorted());
+  });
+
+  it('carry source maps that need no file which is not there', () => {
+    for (const path of ending('.js')) {
+      const map = `${posix.basename(path)}.map`;
+      expect(text(path)).toContain(`//# sourceMappingURL=${map}`);
+      const { sources, sourcesContent } = JSON.parse(text(`${path}.map`)) as {
+        sources: string[];
+        sourcesContent?: string[];
+      };
+      const source = posix.join(posix.dirname(path), sources[0]!);
+      expect([path, sources.length, source]).toEqual([path, 1, path.replace(/^dist/, 'lib').replace(/\.js$/, '.ts')]);
+      expect(sourcesContent).toEqual([text(source)]);
+    }
+  });
+});
+
+describe('the entries of the package', () => {
+  it('are those that users may import', () => {
+    expect(Object.keys(manifest.exports)).toEqual(['.', './engine', './package.json']);
+  });
+
+  it('name files that are in it, types first', () => {
+    for (const [entry, target] of Object.entries(manifest.exports)) {
+      if (typeof target === 'string') {
+        expect(files).toContain(target.slice(2));
+        continue;
+      }
+      expect([entry, Object.keys(target)]).toEqual([entry, ['types', 'default']]);
+      for (const path of Object.values(target)) expect(files).toContain(path.replace(/^\.\//, ''));
+      // The two halves of one entry belong together.
+      expect(target.types!.replace(/\.d\.ts$/, '.js')).toBe(target.default);
+    }
+    expect(manifest.types).toBe((manifest.exports['.'] as { types: string }).types);
+  });
+
+  it('can be required: no module awaits at its top level', () => {
+    expect(awaitsAtTopLevel('x.js', 'const x = await f();')).toBe(true);
+    expect(awaitsAtTopLevel('x.js', 'const f = async () => await g(); class A { async m() { await g(); } }')).toBe(
+      false,
+    );
+    expect(ending('.js').filter((path) => awaitsAtTopLevel(path))).toEqual([]);
+  });
+
+  it('are ES modules whose relative imports name a file', () => {
+    expect(manifest.type).toBe('module');
+    for (const path of [...ending('.js'), ...ending('.d.ts')]) {
+      for (const { specifier } of importsOf(parse(path, text(path)))) {
+        if (specifier.startsWith('.')) expect(files).toContain(posix.join(dirname(path), specifier));
+      }
+    }
+  });
+});
+
+describe('what the package needs', () => {
+  it('is Nest 12 and its company, and a Node that can require ES modules', () => {
+    expect(manifest.engines.node).toBe('^20.19 || ^22.12 || >=24');
+    expect(manifest.peerDependencies).toEqual({
+      '@nestjs/common': '^12.0.0',
+      '@nestjs/core': '^12.0.0',
+      '@nestjs/websockets': '^12.0.0',
+      'reflect-metadata': '^0.2.0',
+      rxjs: '^7.8.0',
+    });
+    // Peers are what the specs run with.
+    expect(Object.keys(manifest.devDependencies)).toEqual(
+      expect.arrayContaining(Object.keys(manifest.peerDependencies)),
+    );
+  });
+
+  it('is declared: nothing compiled imports a development dependency', () => {
+    const missing = ending('.js').flatMap((path) =>
+      packagesIn(path)
+        .filter((specifier) => !specifier.startsWith('node:') && !isOurs(packageOf(specifier)))
+        .map((specifier) => `${path} → ${specifier}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('is declared for the types too, with the typings of packages that have none of their own', () => {
+    const missing = ending('.d.ts').flatMap((path) =>
+      packagesIn(path)
+        .filter((specifier) => !specifier.startsWith('node:'))
+        .filter((specifier) => !isOurs(packageOf(specifier)) || !isOurs(typingsOf(specifier)))
+        .map((specifier) => `${path} → ${specifier}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('is nothing that it does not use', () => {
+    const used = new Set([...ending('.js'), ...ending('.d.ts')].flatMap(packagesIn).map(packageOf));
+    const unused = Object.keys(manifest.dependencies).filter(
+      (name) => !used.has(name) && !used.has(name.replace('@types/', '')),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  it('names the modules of Node by their prefix', () => {
+    const bare = ending('.js')
+      .flatMap(packagesIn)
+      .filter((specifier) => builtinModules.includes(specifier));
+    expect(bare).toEqual([]);
+  });
+});
+
+describe('the papers', () => {
+  it('say what it is and under which terms', () => {
+    expect(manifest.name).toBe('nestwire');
+    expect(manifest.version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(manifest.license).toBe('MIT');
+    expect(text('LICENSE')).toMatch(/^MIT License[\s\S]*Nestwire contributors/);
+    expect(manifest.description.length).toBeGreaterThan(20);
+    expect(manifest.keywords).toContain('nestjs');
+  });
+
+  it('have an entry for this version among the changes', () => {
+    expect(text('CHANGELOG.md')).toContain(`## [${manifest.version}]`);
+  });
+});
