@@ -98,7 +98,7 @@ describe('codec, protocol revision 3', () => {
       { type: 'message', data: Buffer.from([1, 2, 3]) },
     ];
     // 00 = text, 04 = four bytes, ff; "4€" in UTF-8 · 01 = binary, 04 bytes, ff; type 4 and the data
-    expect(hex(codec.encodePayload(packets, true))).toBe('0004ff34e282ac' + '0104ff04010203');
+    expect(hex(codec.encodePayload(packets, true))).toBe('0004ff34e282ac0104ff04010203');
     expect(codec.decodePayload(Buffer.from('0004ff34e282ac0104ff04010203', 'hex'))).toEqual(packets);
     const long: Packet[] = [{ type: 'message', data: Buffer.alloc(300, 7) }];
     expect(hex(codec.encodePayload(long, true)).slice(0, 12)).toBe('01030001ff04');

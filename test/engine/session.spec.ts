@@ -1,0 +1,184 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo, Socket as NetSocket } from 'node:net';
+import { WebSocket } from 'ws';
+import { Engine, type EngineOptions, type Session } from 'nestwire/engine';
+
+let engine: Engine;
+let server: HttpServer;
+let url: string;
+
+async function start(options: EngineOptions = {}): Promise<void> {
+  server = createServer();
+  engine = new Engine(options).attach(server);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  url = `127.0.0.1:${(server.address() as AddressInfo).port}/engine.io/?EIO=4`;
+}
+
+/** A WebSocket client that collects what it gets, and its session. */
+async function connect(): Promise<{ client: WebSocket; session: Session; received: string[] }> {
+  const client = new WebSocket(`ws://${url}&transport=websocket`);
+  const received: string[] = [];
+  client.on('message', (data) => received.push(String(data)));
+  const [session] = (await once(engine, 'connection')) as [Session];
+  await once(client, 'message');
+  return { client, session, received };
+}
+
+afterEach(async () => {
+  engine.close();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+describe('Session, writes', () => {
+  it('puts all packets of one tick into one write, in order', async () => {
+    await start();
+    const { client, session, received } = await connect();
+    const write = jest.spyOn(session.request.socket, 'write');
+    for (let i = 0; i < 100; i++) session.send(`m${i}`);
+    await Promise.resolve().then(() => session.send('from a microtask'));
+    while (received.length < 102) await once(client, 'message');
+    expect(write).toHaveBeenCalledTimes(1);
+    expect(received.slice(1)).toEqual([...Array.from({ length: 100 }, (_, i) => `4m${i}`), '4from a microtask']);
+  });
+
+  it('does not wait for the end of the tick when much is to be sent', async () => {
+    await start();
+    const { session } = await connect();
+    const write = jest.spyOn(session.request.socket, 'write');
+    session.send('x'.repeat(200_000));
+    expect(write).toHaveBeenCalled();
+  });
+
+  it('sends the handshake and what connection listeners write in one piece', async () => {
+    await start();
+    const writes: unknown[] = [];
+    server.on('upgrade', (_request, socket: NetSocket) => {
+      const { write } = socket;
+      socket.write = function spied(this: NetSocket, ...args: unknown[]) {
+        writes.push(args[0]);
+        return write.apply(this, args as never);
+      } as typeof socket.write;
+    });
+    engine.on('connection', (session: Session) => session.send('hello').send('again'));
+    const { client, received } = await connect();
+    while (received.length < 3) await once(client, 'message');
+    expect(received.slice(1)).toEqual(['4hello', '4again']);
+    // the 101 answer, and one write of three frames
+    expect(writes).toHaveLength(2);
+  });
+
+  it('tells senders when their packets have left, in order, with the transport', async () => {
+    await start();
+    const { session } = await connect();
+    const log: string[] = [];
+    session.send('a', undefined, (transport) => log.push(`a by ${transport.name}`));
+    session.write('b', (transport) => log.push(`b by ${transport.name}`));
+    expect(log).toEqual([]);
+    await once(session, 'drain');
+    expect(log).toEqual(['a by websocket', 'b by websocket']);
+  });
+
+  it('delivers what was sent before close(), and nothing after', async () => {
+    await start();
+    const { client, session, received } = await connect();
+    session.send('last words');
+    session.close();
+    session.send('too late');
+    const [code] = (await once(client, 'close')) as [number];
+    expect(code).toBe(1005);
+    expect(received.slice(1)).toEqual(['4last words']);
+  });
+
+  it('delivers what was sent in the same tick before close(true) and before the engine closes', async () => {
+    await start();
+    const first = await connect();
+    const second = await connect();
+    first.session.send('a');
+    first.session.close(true);
+    second.session.send('b');
+    engine.close();
+    await Promise.all([once(first.client, 'close'), once(second.client, 'close')]);
+    expect([first.received[1], second.received[1]]).toEqual(['4a', '4b']);
+  });
+
+  it('leaves what could not be sent to close listeners', async () => {
+    await start();
+    const { session } = await connect();
+    session.transport.close();
+    expect(session.readyState).toBe('closed');
+    session.send('x');
+    expect(session.writeBuffer).toEqual([]);
+  });
+});
+
+describe('Session, slow readers', () => {
+  it('gives a client up when too much waits for it, says why, and serves the others', async () => {
+    const log: string[] = [];
+    await start({ limits: { maxBufferedBytes: 1_000_000 }, logger: (line) => log.push(line) });
+    const slow = await connect();
+    const quick = await connect();
+    slow.client.pause();
+    const closed = once(slow.session, 'close');
+    let sent = 0;
+    while (slow.session.readyState === 'open') {
+      slow.session.send('x'.repeat(100_000));
+      sent++;
+      expect(sent).toBeLessThan(1000);
+      await new Promise(setImmediate);
+    }
+    const [reason, description] = (await closed) as [string, Error];
+    expect(reason).toBe('transport error');
+    expect(description.message).toMatch(/^slow reader: \d+ bytes were waiting$/);
+    expect(log).toEqual([expect.stringMatching(/^limit maxBufferedBytes exceeded: \d+ bytes wait for session /)]);
+    expect(engine.clientsCount).toBe(1);
+    quick.session.send('fine');
+    await once(quick.client, 'message');
+    expect(quick.received.at(-1)).toBe('4fine');
+    slow.client.resume();
+    slow.client.terminate();
+  });
+
+  it('sends one message of any size', async () => {
+    await start({ limits: { maxBufferedBytes: 1000 } });
+    const { client, session } = await connect();
+    session.send('x'.repeat(5_000_000));
+    const [data] = (await once(client, 'message')) as [Buffer];
+    expect(data.length).toBe(5_000_001);
+    session.send('next');
+    expect(String((await once(client, 'message'))[0])).toBe('4next');
+  });
+
+  it('is not writable while the kernel has not taken the last batch, and again when it has', async () => {
+    await start();
+    const { client, session } = await connect();
+    client.pause();
+    while (session.transport.writable) {
+      session.send('x'.repeat(500_000));
+      await new Promise(setImmediate);
+    }
+    expect(session.transport.bufferedBytes).toBeGreaterThan(0);
+    client.resume();
+    await new Promise<void>((resolve) => session.send('after', () => resolve()));
+    expect(session.transport.writable).toBe(true);
+    expect(session.transport.bufferedBytes).toBe(0);
+  });
+});
+
+describe('Session, EngineOptions that WebSocket servers take', () => {
+  it('compresses frames when permessage-deflate is on and the client agrees', async () => {
+    await start({ perMessageDeflate: { threshold: 10 } });
+    const { client, session, received } = await connect();
+    expect(client.extensions).toContain('permessage-deflate');
+    const before = session.request.socket.bytesWritten;
+    session.send('x'.repeat(10_000)).send(Buffer.alloc(3)).send('end');
+    while (received.length < 4) await once(client, 'message');
+    expect(received[1]).toBe('4' + 'x'.repeat(10_000));
+    expect(session.request.socket.bytesWritten - before).toBeLessThan(1000);
+    let called = false;
+    session.send('y', () => (called = true));
+    await once(client, 'message');
+    expect(called).toBe(true);
+  });
+});
