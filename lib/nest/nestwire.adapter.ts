@@ -1,0 +1,222 @@
+import type { Server as HttpServer } from 'node:http';
+import { Logger, type INestApplicationContext, type WsMessageHandler } from '@nestjs/common';
+import { ModulesContainer, NestApplication, NestApplicationContext } from '@nestjs/core';
+import { AbstractWsAdapter } from '@nestjs/websockets';
+import type { Observable } from 'rxjs';
+import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
+import { closeSocketIoServer, createSocketIoServer, type BoundServerOptions } from '../socket-io/bind-socket-io.js';
+import { ConnectionHooks } from './connection-hooks.js';
+import { GatewayOptions } from './gateway-options.js';
+import { findGateways, findModuleOptions, type Gateway } from './gateways.js';
+import type { NestwireOptions } from './nestwire-options.js';
+import { RouteTable, type RouteHost } from './route-table.js';
+import { setServerContext, type ServerContext } from './server-context.js';
+import { installErrorsFilter } from './ws-errors.filter.js';
+
+/** Options of the adapter; they win over those of `NestwireModule`. */
+export interface NestwireAdapterOptions extends NestwireOptions {
+  /**
+   * The application, when the adapter is made with an HTTP server instead of it. Its gateways are looked up there; without
+   * it gateways work as with Nest's own adapter: their hooks are not protected, and errors are answered as Nest does.
+   */
+  app?: INestApplicationContext;
+}
+
+/**
+ * Serves the gateways of a Nest application to Socket.IO clients, through Nestwire's engine. Takes the place of
+ * `IoAdapter`, also as the base class of an adapter of your own:
+ *
+ * ```ts
+ * app.useWebSocketAdapter(new NestwireAdapter(app));
+ * ```
+ *
+ * @throws GatewayOptionsConflictError when two gateways on one server name different values for one option.
+ */
+export class NestwireAdapter extends AbstractWsAdapter {
+  protected readonly logger = new Logger(NestwireAdapter.name);
+  /** The application's own HTTP server, if it has one. */
+  declare protected readonly httpServer: HttpServer | undefined;
+  private readonly app: INestApplicationContext | undefined;
+  private readonly serverOptions: BoundServerOptions;
+  private readonly gatewayOptions: GatewayOptions;
+  private readonly hooks = new ConnectionHooks(this.logger);
+  private readonly context: ServerContext;
+  private readonly routeHost: RouteHost;
+  private readonly servers = new Map<string, Server>();
+  /** RegExp namespaces by server and pattern: socket.io would make a second one that no client reaches. */
+  private readonly patternNamespaces = new WeakMap<Server, Map<string, Namespace>>();
+  private readonly closing = new WeakMap<object, Promise<void>>();
+  /** The gateway whose part of a new connection is running. */
+  private connecting: RouteTable | null = null;
+
+  /** @param appOrHttpServer the application, or an HTTP server to share; without either, every server gets its own port. */
+  constructor(appOrHttpServer?: INestApplicationContext | object, options: NestwireAdapterOptions = {}) {
+    super(appOrHttpServer);
+    const { app = asApplication(appOrHttpServer), ...given } = options;
+    // a context that is not an HTTP application, for example a microservice, has no server to share
+    if (app === appOrHttpServer && !(app instanceof NestApplication)) Object.assign(this, { httpServer: undefined });
+    this.app = app;
+    const modules = app?.get(ModulesContainer, { strict: false });
+    const { errors = 'reply', ...serverOptions } = { ...(modules && findModuleOptions(modules)), ...defined(given) };
+    this.serverOptions = serverOptions;
+    this.context = { errors: modules === undefined ? 'nest' : errors, hooks: this.hooks };
+    this.routeHost = {
+      logger: this.logger,
+      answersByAck: this.context.errors === 'reply',
+      mapPayload: (payload) => this.mapPayload(payload),
+    };
+    const gateways = modules === undefined ? [] : findGateways(modules);
+    this.gatewayOptions = new GatewayOptions(
+      gateways.map(({ metatype }) => metatype),
+      serverOptions.path,
+    );
+    for (const gateway of gateways) this.prepare(gateway);
+  }
+
+  /** The server for a port and path, or one of its namespaces. Gateways on the same port and path share one server. */
+  create(port: number, options?: Partial<ServerOptions> & { namespace?: string | RegExp; server?: Server }): any {
+    const { namespace, server, ...rest } = options ?? {};
+    if (namespace && typeof server?.of === 'function') return this.namespaceOf(server, namespace);
+    const io = this.serverFor(port, rest as BoundServerOptions);
+    return namespace ? this.namespaceOf(io, namespace) : io;
+  }
+
+  /**
+   * Makes a socket.io server. Override it to set an adapter of socket.io's, as with `IoAdapter`:
+   *
+   * ```ts
+   * createIOServer(port: number, options?: ServerOptions) {
+   *   const server = super.createIOServer(port, options);
+   *   server.adapter(this.redisAdapter);
+   *   return server;
+   * }
+   * ```
+   *
+   * @param port 0 for the application's own HTTP server.
+   * @param options what the gateways of this server name, merged.
+   */
+  createIOServer(port: number, options?: any): any {
+    const merged: BoundServerOptions = { ...this.serverOptions, ...defined(options ?? {}) };
+    if (merged.connectionStateRecovery && merged.connectionStateRecovery.skipMiddlewares) {
+      this.logger.warn(
+        'connectionStateRecovery.skipMiddlewares is not honoured: guards decide on recovered clients, too',
+      );
+    }
+    return createSocketIoServer(this.httpServer && port === 0 ? this.httpServer : port, merged);
+  }
+
+  /** Binds the handlers of the gateway that Nest is connecting to a client. */
+  bindMessageHandlers(client: Socket, handlers: WsMessageHandler[], transform: (data: any) => Observable<any>): void {
+    // Nest's own transform does nothing that is not done without it; a subclass may have wrapped it
+    const custom = this.bindMessageHandlers === NestwireAdapter.prototype.bindMessageHandlers ? null : transform;
+    const routes = this.connecting?.accepts(handlers) ? this.connecting : new RouteTable(this.routeHost);
+    routes.bind(client, handlers, custom);
+  }
+
+  /** The data of a message and its acknowledgement. Several arguments come as an array. */
+  mapPayload(payload: unknown): { data: any; ack?: Function } {
+    if (typeof payload === 'function') return { data: undefined, ack: payload };
+    if (!Array.isArray(payload)) return { data: payload };
+    const last: unknown = payload[payload.length - 1];
+    if (typeof last !== 'function') return { data: payload };
+    return { data: payload.length === 2 ? payload[0] : payload.slice(0, -1), ack: last };
+  }
+
+  override bindClientConnect(server: Server | Namespace, callback: Function): void {
+    const routes = new RouteTable(this.routeHost);
+    server.on('connection', (client: Socket) => {
+      if (this.isStarting()) {
+        this.closeClient(client);
+        return;
+      }
+      const outer = this.connecting;
+      this.connecting = routes;
+      try {
+        this.hooks.connect(client, () => callback(client));
+      } finally {
+        this.connecting = outer;
+      }
+    });
+  }
+
+  override bindClientDisconnect(client: Socket, callback: Function): void {
+    (this.connecting ?? new RouteTable(this.routeHost)).bindDisconnect(client, callback as (reason: string) => void);
+  }
+
+  /**
+   * Drops a client that connected before the application was ready. Its transport is closed, which a stock client takes as
+   * a failure and comes back; after a disconnect by the server it would not.
+   */
+  closeClient(client: Socket): void {
+    client.conn.close();
+  }
+
+  /**
+   * Closes a server, with everything on it, once. With `forceCloseConnections` the application's own HTTP server is left
+   * to Nest, which ends its connections.
+   */
+  override async close(server: any): Promise<void> {
+    // namespaces close with their server
+    if (typeof server?.close !== 'function') return;
+    let closing = this.closing.get(server);
+    if (closing === undefined) {
+      const keepHttpServer = this.forceCloseConnections && server.httpServer === this.httpServer;
+      for (const [key, one] of this.servers) if (one === server) this.servers.delete(key);
+      closing = closeSocketIoServer(server as Server, { keepHttpServer });
+      this.closing.set(server, closing);
+    }
+    await closing;
+  }
+
+  /** Waits for what gateways still do for clients that the shutdown disconnected. */
+  override async dispose(): Promise<void> {
+    await this.hooks.settled();
+  }
+
+  private serverFor(port: number, options: BoundServerOptions): Server {
+    const key = this.gatewayOptions.serverKey(port, options.path);
+    let server = this.servers.get(key);
+    if (server === undefined) {
+      const path = this.gatewayOptions.path(options.path);
+      const merged = { ...this.gatewayOptions.of(port, options.path), ...defined(options), path };
+      server = this.createIOServer(port, merged) as Server;
+      setServerContext(server, this.context);
+      this.servers.set(key, server);
+    }
+    return server;
+  }
+
+  private namespaceOf(server: Server, namespace: string | RegExp): Namespace {
+    if (!(namespace instanceof RegExp)) return server.of(namespace);
+    const patterns = this.patternNamespaces.get(server) ?? new Map<string, Namespace>();
+    this.patternNamespaces.set(server, patterns);
+    const parent = patterns.get(String(namespace)) ?? server.of(namespace);
+    patterns.set(String(namespace), parent);
+    return parent;
+  }
+
+  private prepare(gateway: Gateway): void {
+    installErrorsFilter(gateway.metatype);
+    this.hooks.protect(gateway);
+  }
+
+  /**
+   * Whether the lifecycle hooks of the application are still running, while a port of its own or a foreign HTTP server lets
+   * clients in. Nest 12.1 does not look; later versions do, and call {@link closeClient} themselves.
+   */
+  private isStarting(): boolean {
+    return (
+      this.app instanceof NestApplication &&
+      (this.app as unknown as { isInitialized?: boolean }).isInitialized === false
+    );
+  }
+}
+
+function asApplication(appOrHttpServer: unknown): INestApplicationContext | undefined {
+  return appOrHttpServer instanceof NestApplicationContext ? appOrHttpServer : undefined;
+}
+
+/** An option that is named but undefined must not hide a default. */
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,10 @@
+import { Module } from '@nestjs/common';
+import { ConfigurableModuleClass } from './nestwire.module-definition.js';
+
+/**
+ * Brings the options of Nestwire into the application: `NestwireModule.forRoot({ … })`, or `forRootAsync` with
+ * `useFactory` and `inject`, or with `useClass` or `useExisting` of a class with `createNestwireOptions()`. The adapter
+ * finds them there.
+ */
+@Module({})
+export class NestwireModule extends ConfigurableModuleClass {}

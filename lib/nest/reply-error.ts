@@ -1,0 +1,45 @@
+import type { ArgumentsHost } from '@nestjs/common';
+
+/** An acknowledgement function of socket.io. */
+export type Ack = ((...args: unknown[]) => void) & { [ANSWERED]?: true };
+
+/** On an acknowledgement that has been used: socket.io drops a second answer silently. */
+const ANSWERED = Symbol('nestwire.answered');
+
+/** Remembers that an acknowledgement has been used. */
+export function markAnswered(ack: Ack): void {
+  ack[ANSWERED] = true;
+}
+
+/** An acknowledgement that remembers its use, for handlers that answer themselves. */
+export function rememberAnswer(ack: Ack): Ack {
+  const remembering: Ack = (...args) => {
+    remembering[ANSWERED] = true;
+    ack(...args);
+  };
+  return remembering;
+}
+
+/** The acknowledgement that can still carry an answer, if the sender asked for one. */
+export function openAck(host: ArgumentsHost): Ack | undefined {
+  const ack = host.getArgByIndex<Ack | undefined>(2);
+  return typeof ack === 'function' && ack[ANSWERED] !== true ? ack : undefined;
+}
+
+/**
+ * Answers a message whose handling failed, from an exception filter: by its acknowledgement if the sender asked for one
+ * and has not got it yet, else by an `exception` event. The payload is sent as it is.
+ *
+ * @throws Error outside of WebSocket messages.
+ */
+export function replyError(host: ArgumentsHost, payload: unknown): void {
+  if (host.getType() !== 'ws') throw new Error(`replyError() answers WebSocket messages, not "${host.getType()}"`);
+  const ack = openAck(host);
+  if (ack !== undefined) {
+    markAnswered(ack);
+    ack(payload);
+    return;
+  }
+  const client = host.switchToWs().getClient<{ connected?: boolean; emit(event: string, payload: unknown): void }>();
+  if (client.connected !== false) client.emit('exception', payload);
+}

@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliCompress, deflate, gzip } from 'node:zlib';
+import accepts from 'accepts';
+import cors, { type CorsOptions, type CorsOptionsDelegate } from 'cors';
+
+/** The builds of the stock client, and their source maps, as the `socket.io` package ships them. */
+export const STOCK_CLIENT_FILES = [
+  'socket.io.js',
+  'socket.io.js.map',
+  'socket.io.min.js',
+  'socket.io.min.js.map',
+  'socket.io.esm.min.js',
+  'socket.io.esm.min.js.map',
+  'socket.io.msgpack.min.js',
+  'socket.io.msgpack.min.js.map',
+] as const;
+
+/** Best first. Each is made once a file and kept: a file has at most three of them, and a megabyte holds them all. */
+const ENCODERS = {
+  br: promisify(brotliCompress),
+  gzip: promisify(gzip),
+  deflate: promisify(deflate),
+} satisfies Record<string, (source: Buffer) => Promise<Buffer>>;
+
+type Encoding = keyof typeof ENCODERS | 'identity';
+
+interface ClientFile {
+  readonly path: string;
+  readonly contentType: string;
+  /** Quoted, as RFC 9110 8.8.3 wants it. */
+  readonly etag: string;
+  /** What has been asked for so far, by encoding. */
+  readonly bodies: Map<Encoding, Promise<Buffer>>;
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+/**
+ * Serves the browser builds of the client below a path: the stock ones, `<path>/socket.io.js` and its siblings.
+ * Answers as socket.io does: `Cache-Control: public, max-age=0`, an ETag with the version, 304, br, gzip or deflate.
+ */
+export class ClientFiles {
+  private readonly files = new Map<string, ClientFile>();
+  private readonly prefix: string;
+  private readonly allowOrigin: Answer | null;
+
+  /**
+   * @param path without a trailing slash.
+   * @param corsOptions options of the `cors` package; without them no CORS headers are sent.
+   */
+  constructor(path: string, corsOptions?: CorsOptions | CorsOptionsDelegate | false) {
+    this.prefix = `${path}/`;
+    this.allowOrigin = corsOptions ? (cors(corsOptions as CorsOptions) as unknown as Answer) : null;
+    const manifest = createRequire(import.meta.url).resolve('socket.io/package.json');
+    const { version } = createRequire(import.meta.url)('socket.io/package.json') as { version: string };
+    for (const name of STOCK_CLIENT_FILES) this.add(name, join(dirname(manifest), 'client-dist', name), version);
+  }
+
+  /** Makes a file available as `<path>/<name>`; the version is what its ETag says. */
+  add(name: string, path: string, version: string): void {
+    const contentType = `application/${name.endsWith('.map') ? 'json' : 'javascript'}; charset=utf-8`;
+    this.files.set(name, { path, contentType, etag: `"${version}"`, bodies: new Map() });
+  }
+
+  /** Answers a GET or HEAD request for one of the files. Returns whether it is one. */
+  readonly handle = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const { url = '' } = request;
+    if (!url.startsWith(this.prefix)) return false;
+    const file = this.files.get(url.slice(this.prefix.length).split('?', 1)[0]!);
+    if (file === undefined) return false;
+    const answer = (): void => void this.answer(file, request, response);
+    if (this.allowOrigin === null) answer();
+    else this.allowOrigin(request, response, answer);
+    return true;
+  };
+
+  private async answer(file: ClientFile, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const known = request.headers['if-none-match'];
+    if (known === file.etag || known === `W/${file.etag}`) {
+      response.writeHead(304).end();
+      return;
+    }
+    const accepted = accepts(request).encodings(Object.keys(ENCODERS));
+    const encoding: Encoding =
+      typeof accepted === 'string' && accepted in ENCODERS ? (accepted as Encoding) : 'identity';
+    let body: Buffer;
+    try {
+      body = await this.body(file, encoding);
+    } catch {
+      // the installation is broken; the request must not hang, and the next one tries again
+      response.writeHead(500).end();
+      return;
+    }
+    response.setHeader('Cache-Control', 'public, max-age=0');
+    response.setHeader('Content-Type', file.contentType);
+    response.setHeader('ETag', file.etag);
+    appendVary(response, 'Accept-Encoding');
+    if (encoding !== 'identity') response.setHeader('Content-Encoding', encoding);
+    response.setHeader('Content-Length', body.length);
+    response.writeHead(200).end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  private body(file: ClientFile, encoding: Encoding): Promise<Buffer> {
+    let body = file.bodies.get(encoding);
+    if (body === undefined) {
+      const source = readFile(file.path);
+      body = encoding === 'identity' ? source : source.then(ENCODERS[encoding]);
+      file.bodies.set(encoding, body);
+      body.catch(() => file.bodies.delete(encoding));
+    }
+    return body;
+  }
+}
+
+/** The `cors` package may have named `Origin` there. */
+function appendVary(response: ServerResponse, field: string): void {
+  const present = response.getHeader('Vary');
+  response.setHeader('Vary', present === undefined ? field : `${String(present)}, ${field}`);
+}
