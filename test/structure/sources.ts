@@ -74,8 +74,8 @@ export function filesBelow(folder: string, pattern: RegExp): string[] {
     .toSorted();
 }
 
-/** The files that Git keeps, with those that are new and not ignored. */
+/** The files that Git keeps. */
 export const repositoryFiles = (): string[] =>
-  execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' })
+  execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' })
     .split('\n')
     .filter((path) => path !== '' && existsSync(join(ROOT, path)));
