@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { filesBelow, importsOf, parse, read, repositoryFiles, resolveRelative, ROOT } from './sources.js';
+import ts from 'typescript';
+import { SYSTEM_PARTS } from '../support/system-parts.js';
+import { filesBelow, importsOf, parse, read, repositoryFiles, resolveRelative, ROOT, walk } from './sources.js';
 
 /** What a path of somebody's machine looks like, wherever it was written. */
 const MACHINE_PATHS = [
@@ -29,16 +33,26 @@ const isText = (path: string): boolean =>
 const isUnit = (path: string) =>
   !/^test\/(browser|package|sample)\//.test(path) && !/\.(system|full)\.spec\.ts$/.test(path);
 
-/** Everything a spec loads of the tests, its support files and theirs. */
+/** The files of the tests that a spec loads: itself, its support files and theirs. */
 function reach(path: string, seen = new Set<string>()): Set<string> {
-  if (seen.has(path)) return seen;
+  if (seen.has(path) || !path.startsWith('test/') || !existsSync(join(ROOT, path))) return seen;
   seen.add(path);
   for (const { specifier } of importsOf(parse(path, read(path)))) {
-    if (!specifier.startsWith('.')) seen.add(specifier);
-    else if (specifier.endsWith('/system-parts.js')) seen.add('system-parts');
-    else if (resolveRelative(path, specifier).startsWith('test/')) reach(resolveRelative(path, specifier), seen);
+    if (specifier.startsWith('.')) reach(resolveRelative(path, specifier), seen);
   }
   return seen;
+}
+
+const PROGRAMS = Object.values(SYSTEM_PARTS).flatMap(({ programs }) => programs);
+
+/** Whether a file starts a browser, a proxy or a database: it names the program, or the driver of browsers. */
+function startsProgram(path: string): boolean {
+  const source = parse(path, read(path));
+  let found = importsOf(source).some(({ specifier }) => specifier === 'puppeteer-core');
+  walk(source, (node) => {
+    if (ts.isStringLiteralLike(node) && PROGRAMS.includes(node.text)) found = true;
+  });
+  return found;
 }
 
 describe('the lock file', () => {
@@ -88,9 +102,9 @@ describe('the files of the repository', () => {
 
 describe('unit specs', () => {
   it('need no browser, no proxy and no database', () => {
-    const specs = filesBelow('test', /\.spec\.ts$/).filter(isUnit);
-    expect(specs).not.toEqual([]);
-    const heavy = specs.filter((path) => ['system-parts', 'puppeteer-core'].some((part) => reach(path).has(part)));
-    expect(heavy).toEqual([]);
+    const specs = filesBelow('test', /\.spec\.ts$/);
+    const heavy = specs.filter((path) => [...reach(path)].some(startsProgram));
+    expect(heavy).not.toEqual([]);
+    expect(heavy.filter(isUnit)).toEqual([]);
   });
 });

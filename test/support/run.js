@@ -21,7 +21,7 @@ const USAGE = 'usage: node test/support/run.js [--unit | --full] [spec path patt
 /** No step takes longer on a slow machine; one that does hangs (ms). */
 const STEP_LIMIT = 30 * 60_000;
 /** How long Jest may take to end once its last spec has reported (ms). */
-const END_LIMIT = 20_000;
+const END_LIMIT = 10_000;
 /** How long a stopped step may take to clean up before it is killed (ms). */
 const STOP_LIMIT = 5_000;
 
