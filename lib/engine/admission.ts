@@ -31,15 +31,18 @@ export class Admission {
 
   /** @throws Refusal when one more handshake from this address is too many. */
   checkHandshake(address: string, sessions: number): void {
-    const { maxSessions, maxSessionsPerAddress, maxHandshakesPerSecond } = this.limits;
-    if (sessions >= maxSessions) throw new Refusal('TOO_MANY_SESSIONS', { name: 'maxSessions' });
-    if (!this.countsAddresses) return;
-    const counts = this.countsOf(address);
-    if (counts.sessions >= maxSessionsPerAddress) {
-      throw new Refusal('TOO_MANY_SESSIONS', { name: 'maxSessionsPerAddress', address });
-    }
-    if (++counts.handshakes > maxHandshakesPerSecond) {
+    this.checkSessions(address, sessions);
+    if (this.countsAddresses && ++this.countsOf(address).handshakes > this.limits.maxHandshakesPerSecond) {
       throw new Refusal('TOO_MANY_HANDSHAKES', { name: 'maxHandshakesPerSecond', address });
+    }
+  }
+
+  /** @throws Refusal when one more session of this address is too many. */
+  checkSessions(address: string, sessions: number): void {
+    const { maxSessions, maxSessionsPerAddress } = this.limits;
+    if (sessions >= maxSessions) throw new Refusal('TOO_MANY_SESSIONS', { name: 'maxSessions' });
+    if (this.countsAddresses && this.countsOf(address).sessions >= maxSessionsPerAddress) {
+      throw new Refusal('TOO_MANY_SESSIONS', { name: 'maxSessionsPerAddress', address });
     }
   }
 

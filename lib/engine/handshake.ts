@@ -119,8 +119,12 @@ function isLegal(value: string): boolean {
   }
 }
 
-/** A plain request has to name the transport in use, the candidate of an upgrade, or one to upgrade to. */
-function checkRoute(session: Session, kind: TransportKind): void {
+/**
+ * A plain request has to name the transport in use, the candidate of an upgrade, or one to upgrade to.
+ *
+ * @throws Refusal
+ */
+export function checkRoute(session: Session, kind: TransportKind): void {
   if (session.transport.name === kind.name || session.upgrade?.candidate.name === kind.name) return;
   if (!kind.needsHttpUpgrade && mayUpgrade(session, kind)) return;
   throw new Refusal('BAD_REQUEST', {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Admission } from './admission.js';
 import type { Engine } from './engine.js';
 import { ERRORS, Refusal } from './errors.js';
-import { askAllowRequest, examine, HandshakePackets, mayUpgrade } from './handshake.js';
+import { askAllowRequest, checkRoute, examine, HandshakePackets, mayUpgrade } from './handshake.js';
 import type { Headers } from './headers.js';
 import { runMiddlewares, type Middleware } from './middleware.js';
 import { OriginPolicy } from './origins.js';
@@ -72,6 +72,7 @@ export class Router {
     if (session === undefined) {
       const id = await this.admit(request);
       if (response.destroyed) return;
+      this.confirm(id, request);
       this.headers.issueSid(request, id);
       const transport = (kind as HttpTransportKind).create(this.transportInit(request));
       this.openSession(id, kind, transport, request);
@@ -97,6 +98,7 @@ export class Router {
     await this.checkOrigin(request, session);
     const id = session === undefined ? await this.admit(request) : session.id;
     if (socket.destroyed) return;
+    if (session === undefined) this.confirm(id, request);
     const connection = this.webSockets.accept(request, socket, head);
     // ws has refused it
     if (connection === null) return;
@@ -120,6 +122,8 @@ export class Router {
 
   /** The transport that answers a plain request of a session; a new candidate where the request begins an upgrade. */
   private transportFor(session: Session, kind: HttpTransportKind, request: EngineRequest): Transport {
+    // the session may have changed its transport while the origin was judged
+    checkRoute(session, kind);
     if (session.transport.name === kind.name) return session.transport;
     const candidate = session.upgrade?.candidate;
     if (candidate?.name === kind.name) return candidate;
@@ -163,17 +167,21 @@ export class Router {
     const { engine } = this;
     this.admission.checkHandshake(clientAddress(request, this.trust), engine.clients.size);
     if (engine.opts.allowRequest) await askAllowRequest(engine.opts.allowRequest, request);
-    let id: string;
     try {
-      id = String(await engine.generateId(request));
+      return String(await engine.generateId(request));
     } catch (error) {
       throw new Refusal('BAD_REQUEST', { name: 'ID_GENERATION_ERROR', error });
     }
+  }
+
+  /** What has to hold at the moment a session opens: others may have opened while this handshake waited. */
+  private confirm(id: string, request: EngineRequest): void {
+    const { engine } = this;
     if (id === '' || engine.clients.has(id)) {
       throw new Refusal('BAD_REQUEST', { name: 'ID_GENERATION_ERROR', error: new Error(`id "${id}" is in use`) });
     }
     if (this.host.closing) throw new Refusal('SHUTTING_DOWN');
-    return id;
+    this.admission.checkSessions(clientAddress(request, this.trust), engine.clients.size);
   }
 
   private refuseRequest(request: EngineRequest, response: ServerResponse, error: unknown): void {

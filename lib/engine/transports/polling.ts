@@ -105,16 +105,18 @@ export class PollingTransport implements Transport, UpstreamSink {
     if (this.writable) this.answer([{ type: 'noop' }]);
   }
 
-  upstreamBody(body: string | Buffer): void {
+  upstreamBody(body: string | Buffer): boolean {
     for (const packet of this.init.codec.decodePayload(body)) {
-      if (this.ended) return;
+      if (this.ended) return true;
       if (packet.type === 'close') {
         this.nudge();
         this.end('transport close');
-        return;
+        return true;
       }
       this.sink.packet(packet);
+      if (packet.type === 'error') return false;
     }
+    return true;
   }
 
   upstreamFailed(problem: string, reason: TransportEnd): void {

@@ -9,8 +9,12 @@ import type { TransportHost, TransportRequest, TransportResponse } from './trans
 
 /** What an upstream delivers to: the transport that owns it. */
 export interface UpstreamSink {
-  /** A whole body; text unless the request said `application/octet-stream`. */
-  upstreamBody(body: string | Buffer): void;
+  /**
+   * A whole body; text unless the request said `application/octet-stream`.
+   *
+   * @returns false when it held something that cannot be read.
+   */
+  upstreamBody(body: string | Buffer): boolean;
   /** The request broke the rules of the upstream, or was cut. */
   upstreamFailed(problem: string, reason: 'transport error' | 'parse error'): void;
 }
@@ -99,13 +103,14 @@ export class Upstream {
     const { request, response } = this;
     const bytes = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks, this.length);
     this.release();
-    if (isBinary(request!)) {
-      this.sink.upstreamBody(bytes);
-    } else if (isUtf8(bytes)) {
-      this.sink.upstreamBody(bytes.toString());
-    } else {
+    const isText = !isBinary(request!);
+    if (isText && !isUtf8(bytes)) {
       refuse(response!, 400);
       this.sink.upstreamFailed('request body is not UTF-8', 'parse error');
+      return;
+    }
+    if (!this.sink.upstreamBody(isText ? bytes.toString() : bytes)) {
+      refuse(response!, 400);
       return;
     }
     // text/html spares old browsers a download prompt
