@@ -86,6 +86,11 @@ export class RawConnection {
     return this.received;
   }
 
+  /** Everything received so far. */
+  get text(): string {
+    return this.received;
+  }
+
   /** Ends the connection with a TCP reset, the harshest way a peer can leave. */
   reset(): void {
     this.socket.resetAndDestroy();
