@@ -21,12 +21,13 @@ const common = {
     '^nestwire/engine$': '<rootDir>/lib/engine/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  testTimeout: 20_000,
 };
 
 /** @type {import('jest').Config} */
 export default {
   maxWorkers: 2,
+  // Jest takes this for all projects alike; `run.js` gives the slower ones more.
+  testTimeout: 20_000,
   projects: [
     { ...common, displayName: 'unit', testPathIgnorePatterns: [...SYSTEM, ...FULL] },
     {
@@ -34,8 +35,7 @@ export default {
       displayName: 'system',
       testMatch: ['<rootDir>/test/{browser,package,sample}/**/*.spec.ts', '**/*.system.spec.ts'],
       testPathIgnorePatterns: FULL,
-      testTimeout: 60_000,
     },
-    { ...common, displayName: 'full', testMatch: ['**/*.full.spec.ts'], testTimeout: 300_000 },
+    { ...common, displayName: 'full', testMatch: ['**/*.full.spec.ts'] },
   ],
 };

@@ -191,8 +191,8 @@ async function main(args) {
   await jest('unit', patterns);
   if (mode === '--unit') return;
   // One at a time: browsers and servers of two specs would fight for the same cores.
-  await jest('system', patterns, '--runInBand');
-  if (mode === '--full') await jest('full', patterns, '--runInBand');
+  await jest('system', patterns, '--runInBand', '--testTimeout=60000');
+  if (mode === '--full') await jest('full', patterns, '--runInBand', '--testTimeout=600000');
 }
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => stopAll(name));
