@@ -144,10 +144,15 @@ export class Engine extends EventEmitter {
     this.router.handleUpgrade(request, socket, head);
   }
 
-  /** @internal Lets a session write at the end of this tick. */
+  /**
+   * Lets a session write at the end of this turn of the event loop, after the input that is at hand was handled: answers
+   * and broadcasts to one client that came of several others' messages leave together.
+   *
+   * @internal
+   */
   flushLater(session: Session): void {
     session.dirty = true;
-    if (this.dirtySessions.push(session) === 1) process.nextTick(flushDirty, this);
+    if (this.dirtySessions.push(session) === 1) setImmediate(flushDirty, this);
   }
 
   /** @internal */

@@ -19,7 +19,7 @@ export interface EngineRequest extends IncomingMessage {
   _query: Record<string, string>;
 }
 
-/** Characters above which a session does not wait for the end of the tick to write. */
+/** Characters above which a session does not wait for the end of the turn to write. */
 const FLUSH_EARLY_BYTES = 64 * 1024;
 
 /** Takes what a transport still delivers after its session let it go. */
@@ -32,7 +32,7 @@ const NOBODY: TransportSink = {
 /**
  * One client, across transports; what socket.io calls `conn`.
  *
- * Packets that are sent within one tick leave in one write at its end.
+ * Packets that are sent within one turn of the event loop leave in one write at its end.
  *
  * Events: `open`, `packet` (Packet), `packetCreate` (Packet), `data` and `message` (string | Buffer), `heartbeat`,
  * `flush` (Packet[]), `drain`, `upgrading` (Transport), `upgrade` (Transport), `close` (CloseReason, description).
@@ -51,13 +51,13 @@ export class Session extends EventEmitter implements TransportSink {
   readyState: ReadyState;
   /** The transport in use now. */
   transport: Transport;
-  /** Packets that wait for the end of the tick, or for the transport. */
+  /** Packets that wait for the end of the turn, or for the transport. */
   writeBuffer: Packet[];
   /** Whether the session has changed its transport. */
   upgraded: boolean;
   /** The change of transport that is under way. @internal */
   upgrade: Upgrade | null;
-  /** Whether a flush is scheduled for the end of this tick. @internal */
+  /** Whether a flush is scheduled for the end of this turn. @internal */
   dirty: boolean;
   private bufferedBytes: number;
   private pulse: Pulse | null;
@@ -131,7 +131,7 @@ export class Session extends EventEmitter implements TransportSink {
   close(discard = false): void {
     if (this.readyState === 'closed') return;
     if (discard) {
-      // packets of this tick were as good as sent to those who sent them
+      // packets of this turn were as good as sent to those who sent them
       this.flush();
       this.finish('forced close');
       return;

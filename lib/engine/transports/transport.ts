@@ -84,7 +84,7 @@ export interface TransportInit {
  * it has: what differs stands in these members and in the {@link TransportKind} of the registry.
  *
  * There is no `read`: packets come when they come, through the sink. There is one `send` for many packets, so that a
- * transport can put all of one tick into one write.
+ * transport can put all of one turn of the event loop into one write.
  */
 export interface Transport {
   /** The name on the wire (`transport=…`). For routing and for people; never for deciding what to do. */

@@ -5,7 +5,7 @@ import type { Packet, WriteOptions } from '../protocol/packet.js';
  * Packets to unmasked WebSocket frames (RFC 6455, section 5.2), several frames to one chunk.
  *
  * ws frames and writes message by message: a header buffer, a payload buffer and a `writev` for each. A chat-sized
- * answer costs more in that write than in everything above it, so the frames of one tick are joined here and leave in
+ * answer costs more in that write than in everything above it, so the frames of one flush are joined here and leave in
  * one write; see docs/decisions.md for what it brings.
  */
 

@@ -6,7 +6,7 @@ import { encodeFrames } from './websocket-frames.js';
 
 /*
  * How it works: `ws` did the handshake and reads frames; a text frame is a packet, a binary frame a binary message.
- * Outwards the frames of one tick are joined and written to the raw socket below ws in one write. That is sound because
+ * Outwards the frames of one flush are joined and written to the raw socket below ws in one write. That is sound because
  * ws writes its own frames (pong, close) synchronously and whole. Where frames are not ours to make (permessage-deflate
  * was negotiated, or another WebSocket implementation is in use) every packet goes through `ws.send`.
  *
