@@ -1,0 +1,27 @@
+import { Module, ValidationPipe } from '@nestjs/common';
+import { APP_PIPE } from '@nestjs/core';
+import { NestwireModule } from 'nestwire';
+import { AnnounceController } from './announce.controller.js';
+import { BoardGateway } from './board.gateway.js';
+import { BoardService } from './board.service.js';
+import { StatusController } from './status.controller.js';
+
+@Module({
+  imports: [
+    NestwireModule.forRoot({
+      // Who was away for less than this gets what it missed; who was away longer gets the whole board again.
+      connectionStateRecovery: { maxDisconnectionDuration: 30_000 },
+    }),
+  ],
+  controllers: [AnnounceController, StatusController],
+  providers: [
+    BoardGateway,
+    BoardService,
+    // For the REST routes and, since Nest 12, for the gateway too.
+    {
+      provide: APP_PIPE,
+      useFactory: () => new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true }),
+    },
+  ],
+})
+export class BoardModule {}

@@ -1,0 +1,242 @@
+import { createHash } from 'node:crypto';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { WsException } from '@nestjs/websockets';
+import type { Server, Socket } from 'nestwire';
+import type { ChatLine, Member, MemberData, Stroke } from './board.types.js';
+import type { CursorDto } from './dto/cursor.dto.js';
+import type { DrawDto } from './dto/draw.dto.js';
+import type { JoinDto } from './dto/join.dto.js';
+import { LIMITS, PERSON_COLOURS } from './limits.js';
+
+/** Everybody who has joined: only they hear anything. */
+const MEMBERS = 'members';
+/** Changes of the presence list are gathered for this long, in milliseconds. */
+const PRESENCE_DELAY = 150;
+
+/** The board's state, and the only place that tells clients about it. */
+@Injectable()
+export class BoardService implements OnModuleDestroy {
+  private server!: Server;
+  private readonly members = new Map<string, Member>();
+  private readonly strokes = new Map<string, Stroke>();
+  private readonly chatLines: ChatLine[] = [];
+  private points = 0;
+  private lastSeq = 0;
+  private lastChatId = 0;
+
+  private readonly changed = new Set<string>();
+  private readonly gone = new Set<string>();
+  private presenceTimer: NodeJS.Timeout | undefined;
+
+  bind(server: Server): void {
+    this.server = server;
+  }
+
+  onModuleDestroy(): void {
+    clearTimeout(this.presenceTimer);
+  }
+
+  /** Figures for the status routes. */
+  get summary() {
+    return {
+      members: [...this.members.values()].map(({ name, transport, rtt }) => ({ name, transport, rtt })),
+      strokes: this.strokes.size,
+      points: this.points,
+      chatLines: this.chatLines.length,
+    };
+  }
+
+  // ---- people
+
+  join(client: Socket, { name, key, colour }: JoinDto) {
+    if (!this.members.has(client.id) && this.members.size >= LIMITS.members) {
+      throw new WsException('The board is full: please come back later');
+    }
+    this.leave(client); // who joins again under another key is somebody else
+    const owner = createHash('sha256').update(key).digest('base64url').slice(0, 16);
+    const identity = { owner, name, colour: colour ?? this.rarestColour() };
+    (client.data as MemberData).member = identity;
+    this.add(client, identity);
+    // An event, not the ack: an ack leaves some promises later, and what is drawn in between would arrive before it.
+    client.emit('welcome', {
+      you: { id: client.id, ...identity },
+      limits: LIMITS,
+      members: [...this.members.values()],
+      // Copies, since connection state recovery keeps the packet for a while.
+      strokes: [...this.strokes.values()].map((stroke) => ({ ...stroke, points: stroke.points.slice() })),
+      chat: this.chatLines.slice(),
+    });
+    return { joined: true };
+  }
+
+  /** A client whose connection state was recovered is still who it was. */
+  comeBack(client: Socket): void {
+    const { member } = client.data as MemberData;
+    if (member) this.add(client, member);
+  }
+
+  leave(client: Socket): void {
+    const member = this.members.get(client.id);
+    if (!member) return;
+    this.members.delete(client.id);
+    this.announcePresence(client.id, false);
+    // The same person in another tab may still be drawing.
+    if ([...this.members.values()].some(({ owner }) => owner === member.owner)) return;
+    for (const stroke of this.strokes.values()) {
+      if (!stroke.done && stroke.key.startsWith(`${member.owner}/`)) this.end(stroke);
+    }
+  }
+
+  transportChanged(client: Socket): void {
+    this.update(client, {});
+  }
+
+  /** Answered at once: the client takes the time. */
+  pulse(client: Socket, rtt: number | undefined) {
+    this.update(client, rtt === undefined ? {} : { rtt: Math.round(rtt * 10) / 10 });
+    return { ok: true };
+  }
+
+  private add(client: Socket, identity: NonNullable<MemberData['member']>): void {
+    void client.join(MEMBERS);
+    this.members.set(client.id, { id: client.id, ...identity, transport: client.conn.transport.name, rtt: null });
+    this.announcePresence(client.id, true);
+  }
+
+  private update(client: Socket, change: Partial<Member>): void {
+    const member = this.members.get(client.id);
+    if (!member) return;
+    Object.assign(member, { transport: client.conn.transport.name }, change);
+    this.announcePresence(client.id, true);
+  }
+
+  private announcePresence(id: string, present: boolean): void {
+    (present ? this.changed : this.gone).add(id);
+    (present ? this.gone : this.changed).delete(id);
+    this.presenceTimer ??= setTimeout(() => {
+      this.presenceTimer = undefined;
+      const changed = [...this.changed].map((id) => this.members.get(id));
+      this.server.to(MEMBERS).emit('presence', { changed, gone: [...this.gone] });
+      this.changed.clear();
+      this.gone.clear();
+    }, PRESENCE_DELAY);
+  }
+
+  private rarestColour(): number {
+    const uses = Array.from({ length: PERSON_COLOURS }, () => 0);
+    for (const { colour } of this.members.values()) uses[colour] += 1;
+    return uses.indexOf(Math.min(...uses));
+  }
+
+  private memberOf(client: Socket): Member {
+    const member = this.members.get(client.id);
+    if (!member) throw new WsException('Join the board with a name first');
+    return member;
+  }
+
+  // ---- drawing
+
+  /**
+   * Adds points to a stroke.
+   *
+   * @returns how many points of the stroke the board has now, so that a page whose messages were lost can send the
+   * rest again, and the stroke's place in the drawing order
+   */
+  draw(client: Socket, { id, tool, ink, width, from, points, end }: DrawDto): { have: number; seq: number } {
+    const { owner } = this.memberOf(client);
+    const key = `${owner}/${id}`;
+    let stroke = this.strokes.get(key);
+    if (!stroke) {
+      if (from > 0) return { have: 0, seq: 0 };
+      stroke = { key, seq: ++this.lastSeq, tool, ink, width, points: [], done: false };
+      this.strokes.set(key, stroke);
+    }
+    const had = stroke.points.length / 2;
+    const added = from > had ? [] : points.slice(2 * (had - from));
+    if (had + added.length / 2 > LIMITS.strokePoints) {
+      throw new WsException(`A stroke has at most ${LIMITS.strokePoints} points`);
+    }
+    // Something is missing before these points, so the stroke has not ended whatever the message says.
+    const done = stroke.done || (end === true && from <= had);
+    if (added.length > 0 || done !== stroke.done) {
+      stroke.points.push(...added);
+      stroke.done = done;
+      this.points += added.length / 2;
+      this.server
+        .to(MEMBERS)
+        .except(client.id)
+        .emit('draw', { ...stroke, from: had, points: added });
+      this.forgetOldest();
+    }
+    return { have: stroke.points.length / 2, seq: stroke.seq };
+  }
+
+  /** Volatile: a position that cannot be sent at once is worth nothing later. */
+  cursor(client: Socket, { x, y }: CursorDto): void {
+    this.server.to(MEMBERS).except(client.id).volatile.emit('cursor', { id: client.id, x, y });
+  }
+
+  /** Removes the last stroke this person has finished. */
+  undo(client: Socket): { removed: number } {
+    const own = `${this.memberOf(client).owner}/`;
+    const last = [...this.strokes.values()].findLast(({ key, done }) => done && key.startsWith(own));
+    if (!last) return { removed: 0 };
+    this.remove([last]);
+    return { removed: 1 };
+  }
+
+  clear(client: Socket): { removed: number } {
+    const { name } = this.memberOf(client);
+    const removed = this.strokes.size;
+    this.strokes.clear();
+    this.points = 0;
+    this.server.to(MEMBERS).emit('cleared', { id: client.id, name });
+    return { removed };
+  }
+
+  private end(stroke: Stroke): void {
+    stroke.done = true;
+    this.server.to(MEMBERS).emit('draw', { ...stroke, from: stroke.points.length / 2, points: [] });
+  }
+
+  private forgetOldest(): void {
+    const oldest: Stroke[] = [];
+    let [strokes, points] = [this.strokes.size, this.points];
+    for (const stroke of this.strokes.values()) {
+      if (strokes <= LIMITS.strokes && points <= LIMITS.points) break;
+      oldest.push(stroke);
+      strokes -= 1;
+      points -= stroke.points.length / 2;
+    }
+    if (oldest.length > 0) this.remove(oldest);
+  }
+
+  private remove(strokes: Stroke[]): void {
+    for (const { key, points } of strokes) {
+      this.strokes.delete(key);
+      this.points -= points.length / 2;
+    }
+    this.server.to(MEMBERS).emit('removed', { keys: strokes.map(({ key }) => key) });
+  }
+
+  // ---- talk
+
+  chat(client: Socket, text: string): { id: number } {
+    const { name, colour } = this.memberOf(client);
+    return this.say({ kind: 'chat', name, colour, text });
+  }
+
+  /** @returns how many members it goes to */
+  announce(text: string): { members: number } {
+    this.say({ kind: 'announcement', name: 'Announcement', colour: 0, text });
+    return { members: this.members.size };
+  }
+
+  private say(line: Pick<ChatLine, 'kind' | 'name' | 'colour' | 'text'>): { id: number } {
+    const chatLine: ChatLine = { id: ++this.lastChatId, at: Date.now(), ...line };
+    this.chatLines.push(chatLine);
+    if (this.chatLines.length > LIMITS.chatLines) this.chatLines.shift();
+    this.server.to(MEMBERS).emit('chat', chatLine);
+    return { id: chatLine.id };
+  }
+}

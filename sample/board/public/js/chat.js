@@ -1,0 +1,78 @@
+import { element, icon } from './dom.js';
+
+/** A run of lines by one person within this time has one heading. */
+const SAME_RUN = 120_000;
+
+const clock = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit' });
+
+/** The chat log and its input. */
+export class Chat {
+  #log;
+  #input;
+  #left;
+  #last = null;
+  #kept = 0;
+
+  /** @param say sends a text; may reject, then the text stays in the input */
+  constructor({ log, form, input, left, say, limit }) {
+    this.#log = log;
+    this.#input = input;
+    this.#left = left;
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const text = input.value.trim();
+      if (text === '') return;
+      if (await say(text)) {
+        if (input.value.trim() === text) input.value = '';
+        this.#count(limit());
+      }
+    });
+    input.addEventListener('input', () => this.#count(limit()));
+  }
+
+  reset(lines, keep) {
+    this.#log.replaceChildren();
+    this.#last = null;
+    this.#kept = keep;
+    for (const line of lines) this.add(line);
+    this.#log.scrollTop = this.#log.scrollHeight;
+  }
+
+  add(line) {
+    if (this.#last && line.id <= this.#last.id) return;
+    const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < 60;
+    this.#log.append(line.kind === 'announcement' ? this.#announcement(line) : this.#line(line));
+    while (this.#log.childElementCount > this.#kept) this.#log.firstElementChild.remove();
+    if (atEnd) this.#log.scrollTop = this.#log.scrollHeight;
+    this.#last = line;
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  #announcement({ text }) {
+    return element('li', { class: 'line announcement' }, icon('i-megaphone'), element('p', {}, text));
+  }
+
+  #line({ kind, name, colour, text, at }) {
+    const last = this.#last;
+    const same = last?.kind === kind && last.name === name && last.colour === colour && at - last.at < SAME_RUN;
+    const row = element('li', { class: same ? 'line same' : 'line' });
+    if (!same) {
+      const time = element('time', { datetime: new Date(at).toISOString() }, clock.format(at));
+      row.append(element('header', {}, name, time));
+      row.style.setProperty('--who', `var(--person-${colour})`);
+    }
+    row.append(element('p', {}, text));
+    return row;
+  }
+
+  /** Nothing stops one from typing on; the server has the last word, and what it says is shown. */
+  #count(limit) {
+    const left = limit - this.#input.value.trim().length;
+    this.#left.hidden = left > limit * 0.2;
+    this.#left.textContent = String(left);
+    this.#left.classList.toggle('over', left < 0);
+  }
+}

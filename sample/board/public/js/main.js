@@ -1,0 +1,226 @@
+import { Chat } from './chat.js';
+import { sheet, themeButton, toolbar } from './controls.js';
+import { byId, remember } from './dom.js';
+import { Pen } from './pen.js';
+import { chart, milliseconds, People } from './people.js';
+import { LostError, Session } from './session.js';
+import { Surface } from './surface.js';
+import { Toasts } from './toasts.js';
+
+const CHART_SAMPLES = 60;
+
+const canvas = byId('canvas');
+const toasts = new Toasts(byId('toasts'));
+const surface = new Surface(canvas);
+export const session = new Session();
+const people = new People({ list: byId('people'), layer: byId('cursors'), surface });
+const problem = (text) => toasts.show(text, 'problem');
+
+// ---- drawing
+
+/** Asks the server; what it answers with an error is shown. @returns the answer, or undefined */
+async function ask(event, data) {
+  try {
+    return await session.request(event, data);
+  } catch (error) {
+    problem(error.message);
+    return undefined;
+  }
+}
+
+async function undo() {
+  const answer = await ask('undo');
+  if (answer?.removed === 0) toasts.show('There is nothing of yours to undo');
+}
+
+function clear() {
+  const dialog = byId('confirm-clear');
+  dialog.returnValue = 'keep';
+  dialog.showModal();
+}
+byId('confirm-clear').addEventListener('close', ({ target }) => target.returnValue === 'clear' && void ask('clear'));
+
+const settings = toolbar({
+  canvas,
+  undo,
+  clear,
+  zoom: (factor) => surface.zoomBy(factor),
+  fit: () => surface.fit(),
+});
+const pen = new Pen({ session, surface, canvas, crosshair: byId('crosshair'), settings, onproblem: problem });
+
+themeButton(() => surface.useColours());
+surface.onview = () => {
+  people.replace();
+  byId('zoom-level').textContent = `${Math.round(surface.view.zoom * 100)}%`;
+};
+new ResizeObserver(() => {
+  const stage = byId('stage').getBoundingClientRect();
+  const above = stage.bottom - byId('toolbar').getBoundingClientRect().top;
+  document.documentElement.style.setProperty('--above-toolbar', `${above}px`);
+  surface.inset(60, above + 8);
+}).observe(byId('toolbar'));
+
+const showHint = () => byId('hint').classList.toggle('gone', !surface.isEmpty || !session.joined);
+canvas.addEventListener('pointerdown', () => byId('hint').classList.add('gone'));
+
+session.addEventListener('draw', ({ detail: { from, points, done, ...stroke } }) => {
+  const known = surface.get(stroke.key);
+  if (known) surface.extend(known, from, points, done);
+  else if (from === 0) surface.add({ ...stroke, points, done });
+  showHint();
+});
+session.addEventListener('removed', ({ detail: { keys } }) => {
+  pen.forget(keys);
+  surface.remove(keys);
+  showHint();
+});
+session.addEventListener('cleared', ({ detail: { id, name } }) => {
+  pen.forget();
+  surface.reset([]);
+  showHint();
+  if (id !== session.me.id) toasts.show(`${name} cleared the board`);
+});
+session.addEventListener('cursor', ({ detail }) => people.point(detail));
+
+// ---- talk
+
+let unread = 0;
+const isChatShown = sheet({ chatShown: () => countUnread(0) });
+function countUnread(count) {
+  unread = count;
+  byId('unread').hidden = count === 0;
+  byId('unread').textContent = count > 99 ? '99+' : String(count);
+}
+
+const chat = new Chat({
+  log: byId('log'),
+  form: byId('say'),
+  input: byId('text'),
+  left: byId('left'),
+  say: (text) => ask('chat', { text }),
+  limit: () => session.limits?.text ?? Infinity,
+});
+session.addEventListener('chat', ({ detail: line }) => {
+  chat.add(line);
+  if (line.kind === 'announcement') toasts.show(line.text, 'announcement');
+  if (!isChatShown()) countUnread(unread + 1);
+});
+
+// ---- people and the wire
+
+const samples = [];
+function countPeople() {
+  for (const id of ['people-count', 'people-count-small']) byId(id).textContent = String(people.size);
+  document.title = people.size > 1 ? `Nestwire board (${people.size})` : 'Nestwire board';
+}
+session.addEventListener('presence', ({ detail }) => {
+  people.update(detail);
+  countPeople();
+});
+session.addEventListener('rtt', ({ detail: { rtt, transport } }) => {
+  samples.push(rtt);
+  if (samples.length > CHART_SAMPLES) samples.shift();
+  byId('wire-rtt').textContent = milliseconds(rtt);
+  showWire(transport);
+  const points = chart(samples, 300, 56, CHART_SAMPLES);
+  const line = `M${points.join('L')}`;
+  const [, area, path] = byId('wire-chart').children;
+  path.setAttribute('d', line);
+  area.setAttribute('d', `${line}L300,56L${points[0][0]},56Z`);
+  const dot = byId('wire-dot');
+  dot.classList.remove('beat');
+  void dot.offsetWidth; // starts the animation anew
+  dot.classList.add('beat');
+});
+function showWire(transport) {
+  byId('wire-transport').textContent = transport || 'not connected';
+  document.querySelector('.wire').dataset.transport = transport;
+}
+
+// ---- connection
+
+let bannerTimer = 0;
+function banner(text, kind, hideAfter) {
+  clearTimeout(bannerTimer);
+  byId('banner').hidden = text === '';
+  byId('banner').dataset.kind = kind;
+  byId('banner-text').textContent = text;
+  if (hideAfter) bannerTimer = setTimeout(() => banner('', 'good'), hideAfter);
+}
+
+let wasLost = false;
+session.addEventListener('state', ({ detail: { state, attempt } }) => {
+  document.documentElement.dataset.state = state;
+  if (state === 'joined') {
+    banner(wasLost ? 'Connected again' : '', 'good', wasLost ? 2_500 : 0);
+    wasLost = false;
+  } else if (state === 'connected') {
+    banner('', 'good');
+  } else {
+    wasLost ||= state === 'reconnecting';
+    if (state === 'reconnecting') showWire('');
+    const how = navigator.onLine ? (attempt ? `, attempt ${attempt}` : '') : ', this device is offline';
+    banner(
+      state === 'connecting' ? 'Connecting…' : `Connection lost: reconnecting${how}. You can go on drawing.`,
+      'slow',
+    );
+  }
+  showHint();
+});
+session.addEventListener('welcome', ({ detail }) => {
+  surface.reset(detail.strokes);
+  people.reset(detail.members, detail.you.id);
+  chat.reset(detail.chat, detail.limits.chatLines);
+  countPeople();
+  pen.resend();
+});
+session.addEventListener('back', () => pen.resend());
+session.addEventListener('problem', ({ detail }) => problem(detail));
+
+const transport = byId('transport');
+const wanted = new URLSearchParams(location.search).get('transport') ?? remember.get('board.transport');
+transport.value = [...transport.options].some(({ value }) => value === wanted) ? wanted : 'auto';
+transport.addEventListener('change', () => {
+  remember.set('board.transport', transport.value);
+  samples.length = 0;
+  session.connect(transport.value);
+});
+
+// ---- joining
+
+const BIRDS = ['Wren', 'Heron', 'Kestrel', 'Swift', 'Magpie', 'Plover', 'Lark', 'Dunnock', 'Avocet', 'Siskin'];
+const MOODS = ['Curious', 'Calm', 'Quick', 'Sunny', 'Bold', 'Gentle', 'Wry', 'Merry', 'Keen', 'Dapper'];
+const pick = (list) => list[Math.floor(Math.random() * list.length)];
+
+async function join(name) {
+  byId('join-button').disabled = true;
+  byId('join-error').textContent = '';
+  try {
+    await session.join(name);
+    sessionStorage.setItem('board.name', name);
+    remember.set('board.name', name);
+    byId('join').close();
+    canvas.focus({ focusVisible: false });
+  } catch (error) {
+    byId('join-error').textContent = error instanceof LostError ? 'No connection yet: please try again' : error.message;
+    if (!byId('join').open) byId('join').showModal();
+  } finally {
+    byId('join-button').disabled = false;
+  }
+}
+byId('name').value = remember.get('board.name') ?? `${pick(MOODS)} ${pick(BIRDS)}`;
+byId('join-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  void join(byId('name').value);
+});
+byId('join').addEventListener('cancel', (event) => event.preventDefault());
+
+// After a reload one is still oneself.
+const before = sessionStorage.getItem('board.name');
+if (before === null) {
+  byId('join').showModal();
+  byId('name').select();
+}
+session.connect(transport.value);
+if (before !== null) void join(before);
