@@ -56,9 +56,15 @@ function startsProgram(path: string): boolean {
 }
 
 describe('the lock file', () => {
-  const lock = JSON.parse(read('package-lock.json')) as {
-    packages: Record<string, { resolved?: string; integrity?: string; version?: string }>;
-  };
+  interface Entry {
+    version?: string;
+    resolved?: string;
+    integrity?: string;
+    optional?: boolean;
+    os?: string[];
+    optionalDependencies?: Record<string, string>;
+  }
+  const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Entry> };
   const entries = Object.entries(lock.packages).filter(([name]) => name !== '');
 
   it('names no registry: every user has his own', () => {
@@ -68,7 +74,18 @@ describe('the lock file', () => {
 
   it('pins every package by its content', () => {
     expect(entries.length).toBeGreaterThan(100);
-    expect(entries.filter(([, entry]) => !entry.integrity).map(([name]) => name)).toEqual([]);
+    // Builds for other platforms are named even where the lock file was made without access to them.
+    const unpinned = entries.filter(([, { integrity, optional, os }]) => !integrity && !(optional && os));
+    expect(unpinned.map(([name]) => name)).toEqual([]);
+  });
+
+  it('names the builds for all platforms: npm refuses a clean install when one is missing', () => {
+    const wanted = entries.flatMap(([, { optionalDependencies = {} }]) => Object.keys(optionalDependencies));
+    const named = new Set(
+      entries.map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)),
+    );
+    expect(wanted).toContain('@swc/core-darwin-arm64');
+    expect(wanted.filter((name) => !named.has(name))).toEqual([]);
   });
 
   it('has the version and the ranges of the manifest', () => {
