@@ -1,7 +1,7 @@
 import type { LoggerService, WsMessageHandler } from '@nestjs/common';
 import { from, isObservable, type Observable } from 'rxjs';
 import type { Socket } from 'socket.io';
-import { endStreamsAtDisconnect, endWithClient } from './live-streams.js';
+import { ClientRoutes, type Transform } from './client-routes.js';
 import { markAnswered, rememberAnswer, type Ack } from './reply-error.js';
 
 /** What a route table takes from its adapter. */
@@ -13,26 +13,11 @@ export interface RouteHost {
   mapPayload(payload: unknown): { data: unknown; ack?: Function };
 }
 
-/** Makes an Observable of what a handler returned. */
-export type Transform = (result: unknown) => Observable<unknown>;
-
-type Callback = WsMessageHandler['callback'];
-
 interface Route {
   readonly message: string;
   readonly answersItself: boolean;
   /** Shared by all clients; finds the client's own callback through `this`. */
   readonly listener: (this: Socket, ...args: unknown[]) => void;
-}
-
-/** What one gateway keeps of one client: Nest's callbacks, in the order of the routes, and its disconnect callback. */
-class ClientRoutes {
-  disconnected: ((reason: string) => void) | null = null;
-
-  constructor(
-    readonly callbacks: readonly Callback[],
-    readonly transform: Transform | null,
-  ) {}
 }
 
 /**
@@ -41,11 +26,12 @@ class ClientRoutes {
  * message no rxjs pipeline unless its handler returned an Observable.
  */
 export class RouteTable {
-  /** Where a client keeps its part. A client has one for each gateway of its namespace. */
-  private readonly key: symbol = Symbol('nestwire.routes');
   private routes: readonly Route[] | null = null;
+  private readonly disconnectListener: (this: Socket, reason: string) => void;
 
-  constructor(private readonly host: RouteHost) {}
+  constructor(private readonly host: RouteHost) {
+    this.disconnectListener = makeDisconnectListener(this);
+  }
 
   /**
    * Whether these handlers are those the table was made of. They are, unless a subclass of the adapter changes them for
@@ -61,66 +47,46 @@ export class RouteTable {
     );
   }
 
-  /**
-   * Binds a client.
-   *
-   * @param transform runs on what every handler returned; null for Nest's own, which does nothing that is not done here.
-   */
+  /** Binds a client, until its disconnect. */
   bind(client: Socket, handlers: readonly WsMessageHandler[], transform: Transform | null): void {
-    this.routes ??= handlers.map((handler, index) => this.route(handler, index));
+    this.routes ??= handlers.map((handler, index) => makeRoute(this, handler, index));
     if (handlers.length === 0) return;
-    this.store(
-      client,
-      new ClientRoutes(
-        handlers.map(({ callback }) => callback),
-        transform,
-      ),
-    );
-    endStreamsAtDisconnect(client);
+    const bound = ClientRoutes.of(client, this);
+    bound.callbacks = handlers.map(({ callback }) => callback);
+    bound.transform = transform;
+    ClientRoutes.endAtDisconnect(client);
     for (const { message, listener } of this.routes) client.on(message, listener);
+  }
+
+  /** Takes the listeners for messages from a client. */
+  unbind(client: Socket): void {
+    for (const { message, listener } of this.routes ?? []) client.off(message, listener);
   }
 
   /** Calls back when a client disconnects, with the reason alone. */
   bindDisconnect(client: Socket, callback: (reason: string) => void): void {
-    const routes = this.find(client) ?? this.store(client, new ClientRoutes([], null));
-    routes.disconnected = callback;
+    ClientRoutes.of(client, this).disconnected = callback;
     client.on('disconnect', this.disconnectListener);
   }
 
-  private readonly disconnectListener = this.makeDisconnectListener();
-
-  private makeDisconnectListener(): (this: Socket, reason: string) => void {
-    const find = (client: Socket): ClientRoutes | undefined => this.find(client);
-    return function (this: Socket, reason: string) {
-      find(this)?.disconnected?.(reason);
-    };
-  }
-
-  private route({ message, isAckHandledManually }: WsMessageHandler, index: number): Route {
-    const receive = (client: Socket, payload: unknown): void => void this.receive(client, index, payload);
-    return {
-      message,
-      answersItself: isAckHandledManually,
-      listener(this: Socket, ...args: unknown[]) {
-        receive(this, args.length > 1 ? args : args[0]);
-      },
-    };
-  }
-
-  private async receive(client: Socket, index: number, payload: unknown): Promise<void> {
-    const { callbacks, transform } = this.find(client)!;
+  /** @internal Handles one message. */
+  async receive(client: Socket, index: number, payload: unknown): Promise<void> {
+    const { callbacks, transform } = ClientRoutes.find(client, this)!;
+    const callback = callbacks[index];
+    // an earlier listener of this very message has disconnected the client
+    if (callback === undefined) return;
     const { answersItself } = this.routes![index]!;
     try {
       const { data, ack } = this.host.mapPayload(payload) as { data: unknown; ack?: Ack };
-      const remembered = ack !== undefined && answersItself && this.host.answersByAck ? rememberAnswer(ack) : ack;
-      const returned = callbacks[index]!(data, remembered) as unknown;
+      const watched = ack !== undefined && answersItself && this.host.answersByAck ? rememberAnswer(ack) : ack;
+      const returned: unknown = callback(data, watched);
       const automaticAck = answersItself ? undefined : ack;
       if (transform !== null) {
         this.subscribe(client, transform(returned), automaticAck);
         return;
       }
       const result = await returned;
-      // what a client that has gone would get is dropped, as are streams that nobody would end
+      // what a client that has gone would get is dropped, and so are streams that nobody would end
       if (result === undefined || result === null || client.connected === false) return;
       if (isObservable(result)) this.subscribe(client, result, automaticAck);
       else deliver(client, result, automaticAck);
@@ -135,30 +101,45 @@ export class RouteTable {
       next: (result) => {
         if (result === undefined || result === null || client.connected === false) return;
         try {
-          deliver(client, result, ack);
-          if (ack !== undefined) markAnswered(ack);
+          // should the stream fail later, its failure cannot use this acknowledgement any more
+          if (deliver(client, result, ack)) markAnswered(ack!);
         } catch (error) {
           this.host.logger.error(error);
         }
       },
       error: (error: unknown) => this.host.logger.error(error),
     });
-    endWithClient(client, subscription);
-  }
-
-  private find(client: Socket): ClientRoutes | undefined {
-    return (client as { [key: symbol]: ClientRoutes | undefined } & Socket)[this.key];
-  }
-
-  private store(client: Socket, routes: ClientRoutes): ClientRoutes {
-    (client as { [key: symbol]: ClientRoutes | undefined } & Socket)[this.key] = routes;
-    return routes;
+    ClientRoutes.endWithClient(client, subscription);
   }
 }
 
-/** A result that names an event is sent as that event; any other answers the message, if an answer was asked for. */
-function deliver(client: Socket, result: unknown, ack: Ack | undefined): void {
+/**
+ * A result that names an event is sent as that event; any other answers the message, if an answer was asked for. Returns
+ * whether it was answered.
+ */
+function deliver(client: Socket, result: unknown, ack: Ack | undefined): boolean {
   const { event, data } = result as { event?: string; data?: unknown };
-  if (event) client.emit(event, data);
-  else if (ack !== undefined) ack(result);
+  if (event) {
+    client.emit(event, data);
+    return false;
+  }
+  ack?.(result);
+  return ack !== undefined;
+}
+
+function makeRoute(table: RouteTable, { message, isAckHandledManually }: WsMessageHandler, index: number): Route {
+  return {
+    message,
+    answersItself: isAckHandledManually,
+    listener(this: Socket, ...args: unknown[]) {
+      void table.receive(this, index, args.length > 1 ? args : args[0]);
+    },
+  };
+}
+
+function makeDisconnectListener(table: RouteTable): (this: Socket, reason: string) => void {
+  return function disconnectListener(this: Socket, reason: string) {
+    this.off('disconnect', disconnectListener);
+    ClientRoutes.find(this, table)?.disconnected?.(reason);
+  };
 }

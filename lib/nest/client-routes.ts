@@ -1,0 +1,91 @@
+import type { WsMessageHandler } from '@nestjs/common';
+import type { Observable, Subscription } from 'rxjs';
+import type { Socket } from 'socket.io';
+import type { RouteTable } from './route-table.js';
+
+/** Makes an Observable of what a handler returned. */
+export type Transform = (result: unknown) => Observable<unknown>;
+
+/** Where a client keeps its part of the route tables; one property for all of them. */
+const ROUTES = Symbol('nestwire.routes');
+
+type Client = Socket & { [ROUTES]?: ClientRoutes };
+
+/**
+ * What one client has of one gateway: the callbacks that Nest has bound to it. A client has one of these for each gateway
+ * of its namespace, in a chain.
+ */
+export class ClientRoutes {
+  readonly table: RouteTable;
+  /** In the order of the table's routes. */
+  callbacks: readonly WsMessageHandler['callback'][];
+  /** Runs on whatever a handler returned; null for Nest's own, which does nothing that is not done without it. */
+  transform: Transform | null;
+  /** Nest's callback for the disconnect. */
+  disconnected: ((reason: string) => void) | null;
+  /** Observables that still run for this client, whatever their gateway; kept by the first of the chain. */
+  live: Set<Subscription> | null;
+  private next: ClientRoutes | null;
+
+  private constructor(table: RouteTable) {
+    this.table = table;
+    this.callbacks = [];
+    this.transform = null;
+    this.disconnected = null;
+    this.live = null;
+    this.next = null;
+  }
+
+  /** A client's part of a table; undefined when it has none. */
+  static find(client: Client, table: RouteTable): ClientRoutes | undefined {
+    let routes = client[ROUTES] ?? null;
+    while (routes !== null && routes.table !== table) routes = routes.next;
+    return routes ?? undefined;
+  }
+
+  /** A client's part of a table, made when it has none. */
+  static of(client: Client, table: RouteTable): ClientRoutes {
+    const first = client[ROUTES];
+    if (first === undefined) return (client[ROUTES] = new ClientRoutes(table));
+    let routes = first;
+    while (routes.table !== table) routes = routes.next ??= new ClientRoutes(table);
+    return routes;
+  }
+
+  /** Unbinds at the client's disconnect what is bound by then, before anybody else hears of it. */
+  static endAtDisconnect(client: Client): void {
+    if (!client.listeners('disconnect').includes(endRoutes)) client.on('disconnect', endRoutes);
+  }
+
+  /** Keeps a subscription that ends with its client. Costs nothing for one that has ended already. */
+  static endWithClient(client: Client, subscription: Subscription): void {
+    if (subscription.closed) return;
+    const first = client[ROUTES];
+    if (client.connected === false || first === undefined) {
+      subscription.unsubscribe();
+      return;
+    }
+    const live = (first.live ??= new Set());
+    live.add(subscription);
+    subscription.add(() => {
+      live.delete(subscription);
+      // an idle client keeps nothing
+      if (live.size === 0 && first.live === live) first.live = null;
+    });
+  }
+
+  /** @internal Ends everything that a client has of its gateways, but for their callbacks of the disconnect. */
+  static end(client: Client): void {
+    const first = client[ROUTES];
+    for (let routes = first ?? null; routes !== null; routes = routes.next) {
+      routes.table.unbind(client);
+      routes.callbacks = [];
+    }
+    for (const subscription of first?.live ?? []) subscription.unsubscribe();
+  }
+}
+
+function endRoutes(this: Socket): void {
+  this.off('disconnect', endRoutes);
+  ClientRoutes.end(this);
+}
