@@ -6,6 +6,7 @@ import { debuglog } from 'node:util';
 import cors from 'cors';
 import { mountPath, Mounts, type Mount } from './attach.js';
 import { Deadlines, type DeadlineQueue } from './deadlines.js';
+import { Flusher } from './flusher.js';
 import { Headers } from './headers.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Middleware } from './middleware.js';
@@ -47,6 +48,8 @@ export class Engine extends EventEmitter {
    */
   onStatic: ((request: IncomingMessage, response: ServerResponse) => boolean) | null = null;
   /** @internal */
+  readonly flusher = new Flusher();
+  /** @internal */
   readonly heartbeat: Heartbeat;
   /** @internal */
   readonly upgradeTimeouts: DeadlineQueue<Upgrade>;
@@ -58,7 +61,6 @@ export class Engine extends EventEmitter {
   private readonly router: Router;
   private readonly attached: { server: HttpServer; mount: Mount }[] = [];
   private readonly lastLogged = new Map<string, number>();
-  private dirtySessions: Session[] = [];
 
   /** @throws InvalidOptionError when an option cannot be honoured. */
   constructor(options: EngineOptions = {}) {
@@ -144,27 +146,6 @@ export class Engine extends EventEmitter {
     this.router.handleUpgrade(request, socket, head);
   }
 
-  /**
-   * Lets a session write at the end of this turn of the event loop, after the input that is at hand was handled: answers
-   * and broadcasts to one client that came of several others' messages leave together.
-   *
-   * @internal
-   */
-  flushLater(session: Session): void {
-    session.dirty = true;
-    if (this.dirtySessions.push(session) === 1) setImmediate(flushDirty, this);
-  }
-
-  /** @internal */
-  flushDirty(): void {
-    const sessions = this.dirtySessions;
-    this.dirtySessions = [];
-    for (const session of sessions) {
-      session.dirty = false;
-      session.flush();
-    }
-  }
-
   /** @internal */
   forget(session: Session): void {
     this.clients.delete(session.id);
@@ -189,10 +170,6 @@ export class Engine extends EventEmitter {
     // a Map's iterator copes with entries that are deleted under it
     for (const session of this.clients.values()) session.close(true);
   }
-}
-
-function flushDirty(engine: Engine): void {
-  engine.flushDirty();
 }
 
 function isRead({ method }: IncomingMessage): boolean {

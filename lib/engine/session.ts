@@ -242,7 +242,7 @@ export class Session extends EventEmitter implements TransportSink {
       else this.waitingCallbacks.push(callback);
     }
     if (this.bufferedBytes > FLUSH_EARLY_BYTES) this.flush();
-    if (!this.dirty) this.server.flushLater(this);
+    if (!this.dirty) this.server.flusher.add(this);
   }
 
   /**
