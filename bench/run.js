@@ -70,10 +70,16 @@ async function measured(server, load, count, work) {
   await work();
   const micros = (performance.now() - start) * 1000;
   const [serverAfter, loadAfter] = await Promise.all([server.call('cpu'), load.call('cpu')]);
-  const user = serverAfter.user - serverBefore.user;
-  const system = serverAfter.system - serverBefore.system;
-  const loadCpu = loadAfter.user + loadAfter.system - loadBefore.user - loadBefore.system;
-  return { cpu: (user + system) / count, system: system / count, rate: (count / micros) * 1e6, load: loadCpu / micros };
+  const used = (before, after) => ({ user: after.user - before.user, system: after.system - before.system });
+  const ofServer = used(serverBefore, serverAfter);
+  const ofLoad = used(loadBefore, loadAfter);
+  return {
+    cpu: (ofServer.user + ofServer.system) / count,
+    system: ofServer.system / count,
+    rate: (count / micros) * 1e6,
+    load: (ofLoad.user + ofLoad.system) / micros,
+    preempted: ((serverAfter.preempted - serverBefore.preempted) / micros) * 1e6,
+  };
 }
 
 /**
@@ -198,9 +204,16 @@ function report(title, lines) {
 function reportCpu(results, profiles) {
   const rows = peers.map((peer) => {
     const of = (key) => results.get(peer).map((result) => result[key]);
-    return [peer, spread(of('cpu')), spread(of('system')), spread(of('rate'), 0), spread(of('load'), 2)];
+    return [
+      peer,
+      spread(of('cpu')),
+      spread(of('system')),
+      spread(of('rate'), 0),
+      spread(of('load'), 2),
+      spread(of('preempted'), 0),
+    ];
   });
-  console.log(table(['peer', 'µs CPU', 'of it kernel', 'messages/s', 'load busy'], rows));
+  console.log(table(['peer', 'µs CPU', 'of it kernel', 'messages/s', 'load busy', 'preempted/s'], rows));
   reportRatios((peer) => results.get(peer).map((result) => result.cpu));
   for (const file of profiles) console.log(`profile: ${file}`);
 }

@@ -21,9 +21,12 @@ const peer: Peer = await (BARE_PEERS[name]?.() ?? startNest(name, Number(handler
 let inspector: Session | undefined;
 
 const commands = {
-  /** Microseconds of CPU that this process has used, in user space and in the kernel, by all its threads. */
-  cpu(): NodeJS.CpuUsage {
-    return process.cpuUsage();
+  /**
+   * Microseconds of CPU that this process has used, in user space and in the kernel, by all its threads, and how often
+   * another process took its core away.
+   */
+  cpu(): NodeJS.CpuUsage & { preempted: number } {
+    return { ...process.cpuUsage(), preempted: process.resourceUsage().involuntaryContextSwitches };
   },
 
   /** Memory after garbage collection, in bytes; needs --expose-gc. */

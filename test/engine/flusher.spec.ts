@@ -57,6 +57,8 @@ describe('Flusher', () => {
     const late = new Session('late');
     flusher.add(new Session('first', 0, () => flusher.add(late)));
     turn();
+    expect(log).toEqual(['first at 0']);
+    turn();
     expect(log).toEqual(['first at 0', 'late at 0']);
   });
 
