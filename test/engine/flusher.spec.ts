@@ -14,13 +14,13 @@ describe('Flusher', () => {
     constructor(
       readonly name: string,
       readonly milliseconds = 0,
-      readonly then = () => {},
+      readonly afterwards = () => {},
     ) {}
 
     flush(): void {
       log.push(`${this.name} at ${performance.now() - start}`);
       now += this.milliseconds;
-      this.then();
+      this.afterwards();
     }
   }
 
@@ -58,8 +58,8 @@ describe('Flusher', () => {
     flusher.add(new Session('first', 0, () => flusher.add(late)));
     turn();
     expect(log).toEqual(['first at 0']);
-    turn();
-    expect(log).toEqual(['first at 0', 'late at 0']);
+    turn(1);
+    expect(log).toEqual(['first at 0', 'late at 1']);
   });
 
   it('keeps the distance of a long flush, and none after a short one', () => {
