@@ -14,7 +14,7 @@ export class GatewayOptionsConflictError extends Error {
     path: string,
   ) {
     super(
-      `${gateways[0]} and ${gateways[1]} share one Socket.IO server (${port === 0 ? 'the application's port' : `port ${port}`}, ` +
+      `${gateways[0]} and ${gateways[1]} share one Socket.IO server (${port === 0 ? "the application's port" : `port ${port}`}, ` +
         `path "${path}") but name different values for the option "${option}". Name it on one of them, or in NestwireModule.`,
     );
   }

@@ -243,7 +243,7 @@ describe('GatewayOptions', () => {
     ['off and on', { serveClient: false }, { serveClient: true }, 'serveClient'],
   ])('refuses two values: %s', (_what, first, second, option) => {
     const make = (): GatewayOptions => new GatewayOptions([gateway('A', first), gateway('B', second)], undefined);
-    expect(make).toThrow('A and B share one Socket.IO server (the application\'s port, path "/socket.io")');
+    expect(make).toThrow(`A and B share one Socket.IO server (the application's port, path "/socket.io")`);
     expect(make).toThrow(`"${option}"`);
   });
 
