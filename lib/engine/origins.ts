@@ -74,7 +74,7 @@ function resolveDelegate(delegate: CorsOptionsDelegate, request: IncomingMessage
 function matchesCorsOrigin(origin: string, rule: unknown): boolean {
   if (rule === true || rule === '*') return true;
   if (typeof rule === 'string') return rule === origin;
-  if (rule instanceof RegExp) return rule.test(origin);
+  if (rule instanceof RegExp) return matches(rule, origin);
   return Array.isArray(rule) && rule.some((one) => matchesCorsOrigin(origin, one));
 }
 
@@ -84,13 +84,19 @@ async function matchesAny(origin: string, rules: readonly OriginRule[], request:
       typeof rule === 'string'
         ? rule === origin
         : rule instanceof RegExp
-          ? rule.test(origin)
+          ? matches(rule, origin)
           : await rule(origin, request)
     ) {
       return true;
     }
   }
   return false;
+}
+
+/** A pattern with the flags g or y remembers where it stopped, and would refuse every second time. */
+function matches(pattern: RegExp, origin: string): boolean {
+  pattern.lastIndex = 0;
+  return pattern.test(origin);
 }
 
 /** Ports that an Origin leaves out and a Host header may name. */

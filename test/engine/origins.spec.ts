@@ -96,6 +96,16 @@ describe('origins, listed', () => {
     );
   });
 
+  it('asks a pattern with the flag g as often as it likes', async () => {
+    const origins = /^https:\/\/app\.example$/g;
+    const answers: unknown[] = [];
+    for (let i = 0; i < 4; i++) answers.push(await ask({ host: 'api.example', origin: SITE }, { origins }));
+    for (let i = 0; i < 2; i++) {
+      answers.push(await ask({ host: 'api.example', origin: SITE, cookie: 'a=1' }, { cors: { origin: origins } }));
+    }
+    expect(answers).toEqual([true, true, true, true, true, true]);
+  });
+
   it('never refuses the host itself, nor a client that is no browser', async () => {
     expect(await ask({ host: 'app.example', origin: SITE }, { origins: [] })).toBe(true);
     expect(await ask({ host: 'app.example' }, { origins: [] })).toBe(true);
