@@ -12,6 +12,7 @@ import {
   cleanUp,
   client,
   connect,
+  connectAndUpgrade,
   createApp,
   deferred,
   freePort,
@@ -156,7 +157,7 @@ describe.each(['express', 'fastify'] as Platform[])('the end of an application o
       await connect(url, { transports: ['websocket'] }),
       // its poll is parked
       await connect(url, { transports: ['polling'] }),
-      await connect(url, { transports: ['polling', 'websocket'] }),
+      await connectAndUpgrade(url),
     ];
     const ends = sockets.map(async (socket) => ((await next(socket, 'disconnect')) as [string])[0]);
     const start = performance.now();

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { afterCase, cleanUp, client, connect, next } from './support.js';
+import { afterCase, cleanUp, client, connect, connectAndUpgrade, next } from './support.js';
 
 const PROGRAM = join(process.cwd(), 'test', 'nest', 'shutdown-app.mjs');
 
@@ -41,12 +41,12 @@ afterEach(cleanUp);
 describe.each(['express', 'fastify'])('a process with an application on %s', (platform) => {
   it.each([false, true])('ends soon after SIGTERM with clients on it (forceCloseConnections: %s)', async (force) => {
     const { child, url, lines, output } = await startProcess({ platform, force });
-    const ends = [];
-    for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']]) {
-      // oxlint-disable-next-line no-await-in-loop
-      const socket = await connect(url, { transports });
-      ends.push(next(socket, 'disconnect') as Promise<[string]>);
-    }
+    const sockets = [
+      await connect(url, { transports: ['websocket'] }),
+      await connect(url, { transports: ['polling'] }),
+      await connectAndUpgrade(url),
+    ];
+    const ends = sockets.map((socket) => next(socket, 'disconnect') as Promise<[string]>);
     const start = performance.now();
     const exited = once(child, 'exit');
     const outputEnded = once(output, 'close');

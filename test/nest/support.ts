@@ -145,6 +145,14 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
   return socket;
 }
 
+/** A stock client that connected by polling and has changed to WebSocket. */
+export async function connectAndUpgrade(url: string): Promise<Socket> {
+  const socket = await connect(url, { transports: ['polling', 'websocket'] });
+  const { engine } = socket.io;
+  if (engine.transport.name !== 'websocket') await new Promise((resolve) => engine.once('upgrade', resolve));
+  return socket;
+}
+
 /** The next event of that name: its arguments, one alone as it is. */
 export function next(socket: Socket, event: string): Promise<any> {
   return new Promise((resolve) =>
