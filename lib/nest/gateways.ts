@@ -26,7 +26,8 @@ export function findGateways(modules: ModulesContainer): Gateway[] {
       if (wrapper.isNotMetatype || typeof metatype !== 'function' || !isGateway(metatype)) continue;
       gateways.push({
         metatype: metatype as Type,
-        instance: wrapper.instance as Gateway['instance'],
+        // a preview of the application makes no instances
+        instance: (wrapper.instance ?? Object.create(metatype.prototype as object)) as Gateway['instance'],
         isStatic: wrapper.isDependencyTreeStatic(),
         module,
       });

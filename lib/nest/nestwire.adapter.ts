@@ -4,6 +4,7 @@ import { ModulesContainer, NestApplication, NestApplicationContext } from '@nest
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { Observable } from 'rxjs';
 import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
+import { InvalidOptionError } from '../engine/index.js';
 import { closeSocketIoServer, createSocketIoServer, type BoundServerOptions } from '../socket-io/bind-socket-io.js';
 import { ConnectionHooks } from './connection-hooks.js';
 import { GatewayOptions } from './gateway-options.js';
@@ -31,23 +32,26 @@ export interface NestwireAdapterOptions extends NestwireOptions {
  * ```
  *
  * @throws GatewayOptionsConflictError when two gateways on one server name different values for one option.
+ * @throws InvalidOptionError when an option of the Nest layer cannot be honoured; those of the engine are checked when a
+ *   server is made.
  */
 export class NestwireAdapter extends AbstractWsAdapter {
   protected readonly logger = new Logger(NestwireAdapter.name);
   /** The application's own HTTP server, if it has one. */
   declare protected readonly httpServer: HttpServer | undefined;
-  private readonly app: INestApplicationContext | undefined;
-  private readonly serverOptions: BoundServerOptions;
-  private readonly gatewayOptions: GatewayOptions;
-  private readonly hooks = new ConnectionHooks(this.logger);
-  private readonly context: ServerContext;
-  private readonly routeHost: RouteHost;
-  private readonly servers = new Map<string, Server>();
+  // #private and not `private`: adapters that extended IoAdapter have an `app` or a `servers` of their own
+  readonly #app: INestApplicationContext | undefined;
+  readonly #serverOptions: BoundServerOptions;
+  readonly #gatewayOptions: GatewayOptions;
+  readonly #hooks = new ConnectionHooks(this.logger);
+  readonly #context: ServerContext;
+  readonly #routeHost: RouteHost;
+  readonly #servers = new Map<string, Server>();
   /** RegExp namespaces by server and pattern: socket.io would make a second one that no client reaches. */
-  private readonly patternNamespaces = new WeakMap<Server, Map<string, Namespace>>();
-  private readonly closing = new WeakMap<object, Promise<void>>();
+  readonly #patternNamespaces = new WeakMap<Server, Map<string, Namespace>>();
+  readonly #closing = new WeakMap<object, Promise<void>>();
   /** The gateway whose part of a new connection is running. */
-  private connecting: RouteTable | null = null;
+  #connecting: RouteTable | null = null;
 
   /** @param appOrHttpServer the application, or an HTTP server to share; without either, every server gets its own port. */
   constructor(appOrHttpServer?: INestApplicationContext | object, options: NestwireAdapterOptions = {}) {
@@ -55,30 +59,31 @@ export class NestwireAdapter extends AbstractWsAdapter {
     const { app = asApplication(appOrHttpServer), ...given } = options;
     // a context that is not an HTTP application, for example a microservice, has no server to share
     if (app === appOrHttpServer && !(app instanceof NestApplication)) Object.assign(this, { httpServer: undefined });
-    this.app = app;
+    this.#app = app;
     const modules = app?.get(ModulesContainer, { strict: false });
     const { errors = 'reply', ...serverOptions } = { ...(modules && findModuleOptions(modules)), ...defined(given) };
-    this.serverOptions = serverOptions;
-    this.context = { errors: modules === undefined ? 'nest' : errors, hooks: this.hooks };
-    this.routeHost = {
+    if (errors !== 'reply' && errors !== 'nest') throw new InvalidOptionError('errors', 'must be "reply" or "nest"');
+    this.#serverOptions = serverOptions;
+    this.#context = { errors: modules === undefined ? 'nest' : errors, hooks: this.#hooks };
+    this.#routeHost = {
       logger: this.logger,
-      answersByAck: this.context.errors === 'reply',
+      answersByAck: this.#context.errors === 'reply',
       mapPayload: (payload) => this.mapPayload(payload),
     };
     const gateways = modules === undefined ? [] : findGateways(modules);
-    this.gatewayOptions = new GatewayOptions(
+    this.#gatewayOptions = new GatewayOptions(
       gateways.map(({ metatype }) => metatype),
       serverOptions.path,
     );
-    for (const gateway of gateways) this.prepare(gateway);
+    for (const gateway of gateways) this.#prepare(gateway);
   }
 
   /** The server for a port and path, or one of its namespaces. Gateways on the same port and path share one server. */
   create(port: number, options?: Partial<ServerOptions> & { namespace?: string | RegExp; server?: Server }): any {
     const { namespace, server, ...rest } = options ?? {};
-    if (namespace && typeof server?.of === 'function') return this.namespaceOf(server, namespace);
-    const io = this.serverFor(port, rest as BoundServerOptions);
-    return namespace ? this.namespaceOf(io, namespace) : io;
+    if (namespace && typeof server?.of === 'function') return this.#namespaceOf(server, namespace);
+    const io = this.#serverFor(port, rest as BoundServerOptions);
+    return namespace ? this.#namespaceOf(io, namespace) : io;
   }
 
   /**
@@ -96,7 +101,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
    * @param options what the gateways of this server name, merged.
    */
   createIOServer(port: number, options?: any): any {
-    const merged: BoundServerOptions = { ...this.serverOptions, ...defined(options ?? {}) };
+    const merged: BoundServerOptions = { ...this.#serverOptions, ...defined(options ?? {}) };
     if (merged.connectionStateRecovery && merged.connectionStateRecovery.skipMiddlewares) {
       this.logger.warn(
         'connectionStateRecovery.skipMiddlewares is not honoured: guards decide on recovered clients, too',
@@ -109,7 +114,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
   bindMessageHandlers(client: Socket, handlers: WsMessageHandler[], transform: (data: any) => Observable<any>): void {
     // Nest's own transform does nothing that is not done without it; a subclass may have wrapped it
     const custom = this.bindMessageHandlers === NestwireAdapter.prototype.bindMessageHandlers ? null : transform;
-    const routes = this.connecting?.accepts(handlers) ? this.connecting : new RouteTable(this.routeHost);
+    const routes = this.#connecting?.accepts(handlers) ? this.#connecting : new RouteTable(this.#routeHost);
     routes.bind(client, handlers, custom);
   }
 
@@ -123,24 +128,24 @@ export class NestwireAdapter extends AbstractWsAdapter {
   }
 
   override bindClientConnect(server: Server | Namespace, callback: Function): void {
-    const routes = new RouteTable(this.routeHost);
+    const routes = new RouteTable(this.#routeHost);
     server.on('connection', (client: Socket) => {
-      if (this.isStarting()) {
+      if (this.#isStarting()) {
         this.closeClient(client);
         return;
       }
-      const outer = this.connecting;
-      this.connecting = routes;
+      const outer = this.#connecting;
+      this.#connecting = routes;
       try {
-        this.hooks.connect(client, () => callback(client));
+        this.#hooks.connect(client, () => callback(client));
       } finally {
-        this.connecting = outer;
+        this.#connecting = outer;
       }
     });
   }
 
   override bindClientDisconnect(client: Socket, callback: Function): void {
-    (this.connecting ?? new RouteTable(this.routeHost)).bindDisconnect(client, callback as (reason: string) => void);
+    (this.#connecting ?? new RouteTable(this.#routeHost)).bindDisconnect(client, callback as (reason: string) => void);
   }
 
   /**
@@ -158,56 +163,56 @@ export class NestwireAdapter extends AbstractWsAdapter {
   override async close(server: any): Promise<void> {
     // namespaces close with their server
     if (typeof server?.close !== 'function') return;
-    let closing = this.closing.get(server);
+    let closing = this.#closing.get(server);
     if (closing === undefined) {
       const keepHttpServer = this.forceCloseConnections && server.httpServer === this.httpServer;
-      for (const [key, one] of this.servers) if (one === server) this.servers.delete(key);
+      for (const [key, one] of this.#servers) if (one === server) this.#servers.delete(key);
       closing = closeSocketIoServer(server as Server, { keepHttpServer });
-      this.closing.set(server, closing);
+      this.#closing.set(server, closing);
     }
     await closing;
   }
 
   /** Waits for what gateways still do for clients that the shutdown disconnected. */
   override async dispose(): Promise<void> {
-    await this.hooks.settled();
+    await this.#hooks.settled();
   }
 
-  private serverFor(port: number, options: BoundServerOptions): Server {
-    const key = this.gatewayOptions.serverKey(port, options.path);
-    let server = this.servers.get(key);
+  #serverFor(port: number, options: BoundServerOptions): Server {
+    const key = this.#gatewayOptions.serverKey(port, options.path);
+    let server = this.#servers.get(key);
     if (server === undefined) {
-      const path = this.gatewayOptions.path(options.path);
-      const merged = { ...this.gatewayOptions.of(port, options.path), ...defined(options), path };
+      const path = this.#gatewayOptions.path(options.path);
+      const merged = { ...this.#gatewayOptions.of(port, options.path), ...defined(options), path };
       server = this.createIOServer(port, merged) as Server;
-      setServerContext(server, this.context);
-      this.servers.set(key, server);
+      setServerContext(server, this.#context);
+      this.#servers.set(key, server);
     }
     return server;
   }
 
-  private namespaceOf(server: Server, namespace: string | RegExp): Namespace {
+  #namespaceOf(server: Server, namespace: string | RegExp): Namespace {
     if (!(namespace instanceof RegExp)) return server.of(namespace);
-    const patterns = this.patternNamespaces.get(server) ?? new Map<string, Namespace>();
-    this.patternNamespaces.set(server, patterns);
+    const patterns = this.#patternNamespaces.get(server) ?? new Map<string, Namespace>();
+    this.#patternNamespaces.set(server, patterns);
     const parent = patterns.get(String(namespace)) ?? server.of(namespace);
     patterns.set(String(namespace), parent);
     return parent;
   }
 
-  private prepare(gateway: Gateway): void {
+  #prepare(gateway: Gateway): void {
     installErrorsFilter(gateway.metatype);
-    this.hooks.protect(gateway);
+    this.#hooks.protect(gateway);
   }
 
   /**
    * Whether the lifecycle hooks of the application are still running, while a port of its own or a foreign HTTP server lets
    * clients in. Nest 12.1 does not look; later versions do, and call {@link closeClient} themselves.
    */
-  private isStarting(): boolean {
+  #isStarting(): boolean {
     return (
-      this.app instanceof NestApplication &&
-      (this.app as unknown as { isInitialized?: boolean }).isInitialized === false
+      this.#app instanceof NestApplication &&
+      (this.#app as unknown as { isInitialized?: boolean }).isInitialized === false
     );
   }
 }

@@ -102,6 +102,16 @@ describe('NestwireModule', () => {
   });
 });
 
+describe('an option that cannot be honoured', () => {
+  it('is refused when the application starts', async () => {
+    const start = (options: object): Promise<unknown> =>
+      createApp({ providers: [PlainGateway], adapter: nestwire(options) }).then(({ app }) => app.init());
+    await expect(start({ errors: 'none' })).rejects.toThrow('"errors"');
+    await expect(start({ pingInterval: -1 })).rejects.toThrow('pingInterval');
+    await expect(start({ transports: ['carrier pigeon'] })).rejects.toThrow('carrier pigeon');
+  });
+});
+
 describe('precedence of options', () => {
   it('is gateway, adapter, module, default', async () => {
     const imports = [

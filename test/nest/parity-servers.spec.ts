@@ -268,11 +268,21 @@ describe.each([
     expect(await (await connect(url, { auth: { in: true } })).emitWithAck('where')).toBe('root /');
   });
 
-  it('lets createIOServer() set an adapter of socket.io', async () => {
+  it('lets createIOServer() set an adapter of socket.io, in a class with members of its own', async () => {
     const broadcasts: unknown[] = [];
     class BroadcastAdapter extends Base {
+      protected readonly servers: Server[] = [];
+      protected readonly hooks = 'own';
+      protected readonly context = 'own';
+      protected connecting = 'own';
+
+      constructor(protected readonly app: INestApplication) {
+        super(app);
+      }
+
       override createIOServer(port: number, options?: any): any {
         const server = super.createIOServer(port, options) as unknown as Server;
+        this.servers.push(server);
         const Adapter = server.adapter()!;
         server.adapter(
           class extends (Adapter as any) {
