@@ -107,7 +107,6 @@ export class ConnectionHooks {
     }
     const refuse = connecting ? () => this.refuse(client) : noHook;
     try {
-      // oxlint-disable-next-line promise/valid-params -- an exception filter, not a promise
       const answered: unknown = filter.catch(exception, new HookArgumentsHost(client, name));
       if (!isPromiseLike(answered)) refuse();
       else Promise.resolve(answered).catch(this.logError).then(refuse, refuse);

@@ -63,7 +63,8 @@ export class NestwireAdapter extends AbstractWsAdapter {
     const modules = app?.get(ModulesContainer, { strict: false });
     const { errors = 'reply', ...serverOptions } = { ...(modules && findModuleOptions(modules)), ...defined(given) };
     if (errors !== 'reply' && errors !== 'nest') throw new InvalidOptionError('errors', 'must be "reply" or "nest"');
-    this.#serverOptions = serverOptions;
+    // limits and refusals of the engine belong into the application's log
+    this.#serverOptions = { logger: (line) => this.logger.warn(line), ...serverOptions };
     this.#context = { errors: modules === undefined ? 'nest' : errors, hooks: this.#hooks };
     this.#routeHost = {
       logger: this.logger,

@@ -23,14 +23,12 @@ class WsErrorsFilter implements ExceptionFilter {
     if (!client) return;
     const context = serverContextOf(client);
     if (context === undefined) {
-      // oxlint-disable-next-line promise/valid-params -- an exception filter, not a promise
       this.nest.catch(exception as Error, host);
       return;
     }
     // Nest calls with the client alone when it could not make a request-scoped gateway for a new connection
     const connecting = host.getArgs().length === 1;
     const reachable = connecting ? new HookArgumentsHost(client, 'handleConnection') : host;
-    // oxlint-disable-next-line promise/valid-params -- an exception filter, not a promise
     if (context.errors === 'nest') this.nest.catch(exception as Error, reachable);
     else this.reply(exception, reachable);
     if (connecting) context.hooks.refuse(client);

@@ -248,7 +248,6 @@ describe('filters of the application', () => {
   @Catch()
   class EverythingFilter extends BaseWsExceptionFilter {
     override catch(exception: Error, host: ArgumentsHost): void {
-      // oxlint-disable-next-line promise/valid-params -- an exception filter, not a promise
       super.catch(exception, host);
     }
   }

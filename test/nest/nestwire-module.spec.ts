@@ -51,6 +51,26 @@ describe('NestwireModule', () => {
     expect(acknowledged).toBe(false);
   });
 
+  it("writes what the engine refuses into the application's log, unless it has a logger of its own", async () => {
+    const limits = { maxSessions: 1 };
+    const { url, logger } = await startApp({
+      imports: [NestwireModule.forRoot({ limits })],
+      providers: [PlainGateway],
+    });
+    await connect(url);
+    await expect(connect(url, { forceNew: true, reconnection: false })).rejects.toThrow();
+    expect(logger.warnings).toEqual(['limit maxSessions exceeded: Too many sessions']);
+    await cleanUp();
+    const lines: string[] = [];
+    const own = await startApp({
+      imports: [NestwireModule.forRoot({ limits, logger: (line) => lines.push(line) })],
+      providers: [PlainGateway],
+    });
+    await connect(own.url);
+    await expect(connect(own.url, { forceNew: true, reconnection: false })).rejects.toThrow();
+    expect([lines.length, own.logger.warnings]).toEqual([1, []]);
+  });
+
   it('takes options from a factory with ConfigService', async () => {
     const config = ConfigModule.forRoot({ ignoreEnvFile: true, load: [() => ({ live: { ping: 4321 } })] });
     const imports = [
