@@ -127,8 +127,8 @@ class Connection {
   }
 
   delivered(count) {
+    this.load.delivered(this.heard, count);
     this.heard += count;
-    this.load.delivered(count);
   }
 
   send(count) {
@@ -166,6 +166,8 @@ class Load {
     this.budget = 0;
     this.missing = 0;
     this.heard = 0;
+    this.listeners = [];
+    this.complete = [];
     this.wanted = 0;
     this.error = null;
     this.waiting = null;
@@ -191,10 +193,15 @@ class Load {
     });
   }
 
-  /** Waits for that many more broadcasts than were waited for before, over all connections together. */
-  hear(deliveries) {
-    this.wanted += deliveries;
-    return this.until(() => this.heard >= this.wanted && this.done());
+  /**
+   * Waits until every client has heard that many broadcasts more than were waited for before. Answers with when each
+   * reached its last client, in milliseconds of the monotonic clock.
+   */
+  async hear(broadcasts) {
+    const from = this.wanted / this.connections.length;
+    this.wanted += broadcasts * this.connections.length;
+    await this.until(() => this.heard >= this.wanted && this.done());
+    return this.complete.slice(from, from + broadcasts);
   }
 
   until(begin) {
@@ -216,7 +223,12 @@ class Load {
     if (this.missing === 0) this.done();
   }
 
-  delivered(count) {
+  /** A client heard `count` broadcasts more, beginning with number `from` since it connected. */
+  delivered(from, count) {
+    for (let i = from; i < from + count; i++) {
+      this.listeners[i] = (this.listeners[i] ?? 0) + 1;
+      if (this.listeners[i] === this.connections.length) this.complete[i] = Number(process.hrtime.bigint()) / 1e6;
+    }
     this.heard += count;
     if (this.heard === this.wanted) this.done();
   }
@@ -247,7 +259,7 @@ const commands = {
     await load.open(port, connections);
   },
   run: ({ messages, inFlight }) => load.run(messages, inFlight),
-  hear: ({ deliveries }) => load.hear(deliveries),
+  hear: ({ broadcasts }) => load.hear(broadcasts),
   cpu: () => process.cpuUsage(),
   close: () => load.close(),
 };

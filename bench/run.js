@@ -16,7 +16,8 @@ const DEFAULT_PEERS = ['platform-socket.io', 'platform-ws', 'ws', 'nestwire'];
 const scenarios = {
   echo10: { measure: echo, connections: 50, inFlight: 10, units: 30_000, warmUp: 60_000, rounds: 7 },
   echo1: { measure: echo, connections: 50, inFlight: 1, units: 20_000, warmUp: 40_000, rounds: 7 },
-  broadcast: { measure: broadcast, connections: 200, units: 250, warmUp: 500, step: 50, rounds: 7 },
+  broadcast: { measure: broadcast, connections: 200, units: 250, warmUp: 500, step: 50, intervalMs: 0, rounds: 7 },
+  paced: { measure: broadcast, connections: 200, units: 150, warmUp: 500, step: 50, intervalMs: 10, rounds: 5 },
   heap20: { measure: heap, connections: 2000, handlers: 20, rounds: 3 },
   heap1: { measure: heap, connections: 2000, handlers: 1, rounds: 3 },
 };
@@ -83,7 +84,7 @@ async function measured(server, load, count, work) {
 }
 
 /**
- * Rounds over all peers. `work({ server, load, emitted }, units)` does a number of units of work, each of which is `size`
+ * Rounds over all peers. `work(context, units)` does a number of units of work, each of which is `size`
  * messages. Every round connects anew. Before the first measured round come `warmUp` units; with `--cpu-prof` one more
  * round follows that is profiled and not counted.
  */
@@ -94,8 +95,9 @@ async function rounds({ name, connections, units, warmUp, rounds: measuredRounds
     for (let round = 0; round <= measuredRounds + (options['cpu-prof'] ? 1 : 0); round++) {
       for (const [peer, server] of servers) {
         await load.call('open', { peer, port: server.ready, connections });
-        const context = { server, load, emitted: 0 };
+        const context = { peer, server, load, emitted: 0, counts: false };
         await work(context, round === 0 ? warmUp : Math.ceil(units / 10));
+        context.counts = round > 0 && round <= measuredRounds;
         const measure = () => measured(server, load, units * size, () => work(context, units));
         if (round > measuredRounds) {
           await server.call('profileStart', { intervalMicros: Number(options['cpu-prof-interval']) });
@@ -121,24 +123,39 @@ async function echo(scenario) {
   reportCpu(results, profiles);
 }
 
-/** The server emits to all, `--per-turn` emits in a turn of its event loop, and waits for the deliveries of each step. */
+/**
+ * The server emits to all. `intervalMs` 0: an emit in each turn of its event loop (or `--per-turn`), a storm in which a
+ * server may join what goes to one client; with an interval there is nothing to join, and every delivery is a write.
+ * "to the last" is the time from an emit until its last client has it: what joining costs.
+ */
 async function broadcast(scenario) {
-  const { connections, step, units } = scenario;
+  const { name, connections, step, units, intervalMs } = scenario;
   const perTurn = Number(options['per-turn']);
-  const { results, profiles } = await rounds({ ...scenario, size: connections }, async (context, emits) => {
-    const { server, load } = context;
+  const latencies = new Map(peers.map((peer) => [peer, []]));
+  const work = async (context, emits) => {
+    const { peer, server, load } = context;
     for (const end = context.emitted + emits; context.emitted < end;) {
       const from = context.emitted;
       const count = Math.min(step, end - from);
-      const heard = load.call('hear', { deliveries: count * connections });
-      await Promise.all([heard, server.call('broadcast', { from, count, perTurn, text: NEWS_TEXT })]);
+      const order = { from, count, perTurn, intervalMs, text: NEWS_TEXT };
+      const [heard, emitted] = await Promise.all([
+        load.call('hear', { broadcasts: count }),
+        server.call('broadcast', order),
+      ]);
       context.emitted += count;
+      if (context.counts) latencies.get(peer).push(...heard.map((at, i) => at - emitted[i]));
     }
-  });
-  report(`${scenario.name}: server-side emit to ${connections} clients, ${perTurn} a turn of the event loop`, [
+  };
+  const { results, profiles } = await rounds({ ...scenario, size: connections }, work);
+  const pace = intervalMs > 0 ? `every ${intervalMs} ms` : 'a turn of the event loop';
+  report(`${name}: server-side emit to ${connections} clients, ${perTurn} ${pace}`, [
     `${units} emits a round, ${scenario.rounds} rounds; CPU of the server in µs a delivered message`,
   ]);
-  reportCpu(results, profiles);
+  const last = (peer) => latencies.get(peer).toSorted((a, b) => a - b);
+  const quantile = (sorted, share) => sorted[Math.floor(share * (sorted.length - 1))].toFixed(1);
+  reportCpu(results, profiles, 'to the last, ms: median, 95 %', (peer) =>
+    [0.5, 0.95].map((share) => quantile(last(peer), share)).join(', '),
+  );
 }
 
 /** Heap that a connection costs which has done its handshake and is silent. A new server each time. */
@@ -201,19 +218,19 @@ function report(title, lines) {
   console.log(['', title, ...lines, ''].join('\n'));
 }
 
-function reportCpu(results, profiles) {
+function reportCpu(results, profiles, extraTitle, extra) {
   const rows = peers.map((peer) => {
     const of = (key) => results.get(peer).map((result) => result[key]);
-    return [
-      peer,
-      spread(of('cpu')),
-      spread(of('system')),
-      spread(of('rate'), 0),
-      spread(of('load'), 2),
-      spread(of('preempted'), 0),
-    ];
+    const figures = [of('cpu'), of('system')].map((values) => spread(values));
+    const cells = [spread(of('rate'), 0), spread(of('load'), 2), spread(of('preempted'), 0)];
+    return [peer, ...figures, ...cells, ...(extra ? [extra(peer)] : [])];
   });
-  console.log(table(['peer', 'µs CPU', 'of it kernel', 'messages/s', 'load busy', 'preempted/s'], rows));
+  console.log(
+    table(
+      ['peer', 'µs CPU', 'of it kernel', 'messages/s', 'load busy', 'preempted/s', ...(extra ? [extraTitle] : [])],
+      rows,
+    ),
+  );
   reportRatios((peer) => results.get(peer).map((result) => result.cpu));
   for (const file of profiles) console.log(`profile: ${file}`);
 }

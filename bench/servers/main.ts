@@ -16,6 +16,14 @@ interface Call {
   args: never;
 }
 
+interface Broadcast {
+  from: number;
+  count: number;
+  perTurn: number;
+  intervalMs: number;
+  text: string;
+}
+
 const [name = '', handlers = '1'] = process.argv.slice(2);
 const peer: Peer = await (BARE_PEERS[name]?.() ?? startNest(name, Number(handlers)));
 let inspector: Session | undefined;
@@ -47,22 +55,19 @@ const commands = {
     return peer.clients();
   },
 
-  /** Broadcasts `count` payloads, numbered from `from` on, `perTurn` in each turn of the event loop. */
-  async broadcast({
-    from,
-    count,
-    perTurn,
-    text,
-  }: {
-    from: number;
-    count: number;
-    perTurn: number;
-    text: string;
-  }): Promise<void> {
+  /**
+   * Broadcasts `count` payloads, numbered from `from` on, `perTurn` at a time: in the next turn of the event loop, or
+   * `intervalMs` after the last time. Answers with when each was emitted, in milliseconds of the monotonic clock, which
+   * all processes of a machine share.
+   */
+  async broadcast({ from, count, perTurn, intervalMs, text }: Broadcast): Promise<number[]> {
+    const emitted: number[] = [];
     for (let sent = 0; sent < count; sent++) {
-      if (sent > 0 && sent % perTurn === 0) await nextTurn();
+      if (sent > 0 && sent % perTurn === 0) await (intervalMs > 0 ? delay(intervalMs) : nextTurn());
+      emitted.push(Number(process.hrtime.bigint()) / 1e6);
       peer.broadcast({ seq: 1000 + ((from + sent) % 1000), text });
     }
+    return emitted;
   },
 
   async profileStart({ intervalMicros }: { intervalMicros: number }): Promise<void> {
