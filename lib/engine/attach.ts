@@ -30,6 +30,7 @@ export class Mounts {
   private earlierListeners: RequestListener[];
 
   private constructor(private readonly server: HttpServer) {
+    server.off('request', refuse);
     this.earlierListeners = server.listeners('request') as RequestListener[];
     server.removeAllListeners('request');
     server.on('request', this.onRequest);
@@ -103,7 +104,12 @@ export class Mounts {
   };
 
   private find(url = ''): Mount | undefined {
-    return this.mounts.find(({ path }) => isBelow(url, path));
+    // the longest path wins, and the latest of equals
+    let found: Mount | undefined;
+    for (const mount of this.mounts) {
+      if (isBelow(url, mount.path) && !(found && found.path.length > mount.path.length)) found = mount;
+    }
+    return found;
   }
 }
 
@@ -118,7 +124,9 @@ function isBelow(url: string, path: string): boolean {
   return next === undefined || next === '/' || next === '?' || next === '#';
 }
 
-function refuse(_request: IncomingMessage, response: ServerResponse): void {
+function refuse(this: HttpServer, _request: IncomingMessage, response: ServerResponse): void {
+  // the application has a listener by now
+  if (this.listenerCount('request') > 1) return;
   response.writeHead(503, { Connection: 'close' });
   response.end();
 }

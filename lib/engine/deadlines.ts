@@ -102,14 +102,16 @@ export class Deadlines {
     this.timer = null;
     this.wakeAt = Infinity;
     const now = performance.now();
-    let next = Infinity;
-    for (const queue of this.queues) {
-      for (let entry = queue.head; entry !== null && entry.due <= now + queue.early; entry = queue.head) {
-        queue.cancel(entry);
-        queue.expire(entry.item);
+    try {
+      for (const queue of this.queues) {
+        for (let entry = queue.head; entry !== null && entry.due <= now + queue.early; entry = queue.head) {
+          queue.cancel(entry);
+          queue.expire(entry.item);
+        }
       }
-      if (queue.head !== null && queue.head.due < next) next = queue.head.due;
+    } finally {
+      // also when a listener of the application threw
+      for (const { head } of this.queues) if (head !== null) this.arm(head.due);
     }
-    if (next !== Infinity) this.arm(next);
   }
 }

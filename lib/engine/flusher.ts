@@ -1,50 +1,70 @@
 /** What a flusher does with a session. */
 export interface Flushable {
-  /** Whether it stands in the list of the next flush. */
-  dirty: boolean;
+  /** The flush it waits for. */
+  awaits: FlushTime;
   flush(): void;
 }
+
+/** When a session writes: not at all, at the end of this turn of the event loop, or when broadcasts have their turn. */
+export const FLUSH = { NEVER: 0, WITH_BROADCASTS: 1, THIS_TURN: 2 } as const;
+export type FlushTime = (typeof FLUSH)[keyof typeof FLUSH];
 
 /** Milliseconds of a flush from which the next one keeps a distance. Below, a timer would cost more than it saves. */
 const LONG_FLUSH_MS = 1;
 
-/** Most milliseconds of distance: what a message may wait on purpose. */
-const MAX_PAUSE_MS = 20;
+/** Most milliseconds of distance: what a broadcast may wait on purpose. */
+const MAX_PAUSE_MS = 5;
 
 /**
  * Lets sessions write at the end of the event loop's turn, all in one go: after the input at hand was handled, so that
  * answers and broadcasts which several messages caused leave a session in one write.
  *
- * Writing is mostly system calls, one for each session that has something to send. When a flush was long (a broadcast to
- * many), the next one begins no earlier than as long again after its end: under a storm of broadcasts writing takes at
- * most half of the time, and what comes meanwhile is joined instead of queueing. Where the next broadcast comes later
- * than that anyway, nothing waits.
+ * Writing is mostly system calls, one for each session that has something to send. So after a long flush of broadcasts
+ * the next one begins no earlier than as long again after its end: in a storm of broadcasts writing them takes at most
+ * half of the time, and what comes meanwhile is joined instead of queueing. Where the next broadcast comes later than
+ * that anyway, nothing waits; and a session that has anything else to send never waits.
  */
 export class Flusher {
   private sessions: Flushable[] = [];
+  private broadcasts: Flushable[] = [];
   private lastDuration = 0;
   private lastEnd = 0;
 
-  /** Puts a session on the list of the next flush. */
-  add(session: Flushable): void {
-    session.dirty = true;
-    if (this.sessions.push(session) > 1) return;
+  /** Lets a session write at the end of this turn. */
+  flushThisTurn(session: Flushable): void {
+    if (session.awaits === FLUSH.THIS_TURN) return;
+    session.awaits = FLUSH.THIS_TURN;
+    if (this.sessions.push(session) === 1) setImmediate(flushSessions, this);
+  }
+
+  /** Lets a session write that has nothing but broadcasts to send. */
+  flushWithBroadcasts(session: Flushable): void {
+    if (session.awaits !== FLUSH.NEVER) return;
+    session.awaits = FLUSH.WITH_BROADCASTS;
+    if (this.broadcasts.push(session) > 1) return;
     const pause = this.pause();
-    if (pause > 0) setTimeout(flush, pause, this);
-    else setImmediate(flush, this);
+    if (pause > 0) setTimeout(flushBroadcasts, pause, this);
+    else setImmediate(flushBroadcasts, this);
   }
 
   /** @internal */
-  flush(): void {
+  flushSessions(): void {
     const { sessions } = this;
-    const start = performance.now();
     this.sessions = [];
-    for (const session of sessions) {
-      session.dirty = false;
-      session.flush();
+    flushAll(sessions, (session) => this.flushThisTurn(session));
+  }
+
+  /** @internal */
+  flushBroadcasts(): void {
+    const { broadcasts } = this;
+    const start = performance.now();
+    this.broadcasts = [];
+    try {
+      flushAll(broadcasts, (session) => this.flushWithBroadcasts(session));
+    } finally {
+      this.lastEnd = performance.now();
+      this.lastDuration = this.lastEnd - start;
     }
-    this.lastEnd = performance.now();
-    this.lastDuration = this.lastEnd - start;
   }
 
   private pause(): number {
@@ -53,6 +73,28 @@ export class Flusher {
   }
 }
 
-function flush(flusher: Flusher): void {
-  flusher.flush();
+/** @param again where those go whose turn did not come: a listener of the application threw. */
+function flushAll(sessions: readonly Flushable[], again: (session: Flushable) => void): void {
+  let done = 0;
+  try {
+    while (done < sessions.length) {
+      const session = sessions[done++]!;
+      session.awaits = FLUSH.NEVER;
+      session.flush();
+    }
+  } finally {
+    while (done < sessions.length) {
+      const session = sessions[done++]!;
+      session.awaits = FLUSH.NEVER;
+      again(session);
+    }
+  }
+}
+
+function flushSessions(flusher: Flusher): void {
+  flusher.flushSessions();
+}
+
+function flushBroadcasts(flusher: Flusher): void {
+  flusher.flushBroadcasts();
 }

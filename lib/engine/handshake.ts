@@ -42,12 +42,12 @@ export function examine(engine: ExaminedBy, request: EngineRequest, isUpgrade: b
   }
   const session = engine.clients.get(sid);
   if (session === undefined) throw new Refusal('UNKNOWN_SID', { sid });
+  if (!isUpgrade) checkRoute(session, kind);
   const protocol = protocolOf(request);
   if (session.protocol !== protocol) {
     // a session that mixed revisions would have the heartbeat of both and of neither
     throw new Refusal('BAD_REQUEST', { name: 'PROTOCOL_MISMATCH', protocol, previousProtocol: session.protocol });
   }
-  if (!isUpgrade) checkRoute(session, kind);
   return { kind, session };
 }
 

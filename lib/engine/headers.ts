@@ -48,17 +48,18 @@ export class Headers {
     return headers;
   }
 
+  /** The 101 answer is out: the request lives as long as its session, the middlewares' response need not. */
+  upgraded(request: EngineRequest): void {
+    const marked = request as MarkedRequest;
+    marked[kUpgradeResponse]?.release();
+    marked[kUpgradeResponse] = undefined;
+  }
+
   /** Adds to the header lines of a 101 answer. */
   decorateUpgrade(lines: string[], request: EngineRequest): void {
     const marked = request as MarkedRequest;
-    const response = marked[kUpgradeResponse];
-    if (response !== undefined) {
-      lines.push(...response.lines());
-      // the request lives as long as its session; this need not
-      marked[kUpgradeResponse] = undefined;
-    }
-    const headers: OutgoingHttpHeaders = {};
-    if (request._query['sid'] === undefined) this.engine.emit('initial_headers', headers, request);
+    const headers: OutgoingHttpHeaders = marked[kUpgradeResponse]?.getNamedHeaders() ?? {};
+    if (!request._query['sid']) this.engine.emit('initial_headers', headers, request);
     this.engine.emit('headers', headers, request);
     for (const [name, value] of Object.entries(headers)) {
       if (!isLegal(name, value)) continue;

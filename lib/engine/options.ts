@@ -25,7 +25,7 @@ export interface LimitOptions {
   maxFragments?: number;
   /** Received chunks of one WebSocket message that wait for the rest; beyond, 1008. Default 65,536. */
   maxBufferedChunks?: number;
-  /** Bytes of the header lines of one request; beyond, 431. Default 16,384, Node's own limit for a request it parses. */
+  /** Bytes of the header lines of one request; beyond, 431. Default unlimited: the HTTP server has a limit of its own. */
   maxHeaderBytes?: number;
   /** Sessions of one engine; beyond, 503. Default unlimited: it is a question of the machine. */
   maxSessions?: number;
@@ -112,7 +112,7 @@ export const DEFAULT_LIMITS: Readonly<Required<LimitOptions>> = {
   maxPendingUpstreamBytes: 256 * 1024 * 1024,
   maxFragments: 16 * 1024,
   maxBufferedChunks: 64 * 1024,
-  maxHeaderBytes: 16 * 1024,
+  maxHeaderBytes: Infinity,
   maxSessions: Infinity,
   maxSessionsPerAddress: Infinity,
   maxHandshakesPerSecond: Infinity,
@@ -162,7 +162,7 @@ const MAX_TIMER = 2 ** 31 - 1;
  * @throws InvalidOptionError naming the option.
  */
 export function resolveOptions(options: EngineOptions): ResolvedOptions {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as EngineOptions;
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value != null)) as EngineOptions;
   for (const name of POSITIVE_NUMBERS) {
     const value = given[name];
     if (value !== undefined && !(typeof value === 'number' && value > 0)) {
@@ -175,6 +175,8 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   return {
     ...DEFAULT_OPTIONS,
     ...given,
+    // '' and 0 are no CORS options either; the policy must not take them for "everybody"
+    cors: given.cors || false,
     transports: resolveTransports(given.transports ?? DEFAULT_TRANSPORTS),
     perMessageDeflate: resolvePerMessageDeflate(given.perMessageDeflate),
     httpCompression: resolveHttpCompression(given.httpCompression),

@@ -10,7 +10,7 @@ import { OriginPolicy } from './origins.js';
 import { codecFor } from './protocol/codec.js';
 import { clientAddress, compileTrust, protocolOf, withQuery, type TrustProxy } from './request.js';
 import { Session, type EngineRequest } from './session.js';
-import type { HttpTransportKind, TransportKind, WebSocketConnection } from './transports/registry.js';
+import type { HttpTransportKind, TransportKind } from './transports/registry.js';
 import type { Transport, TransportHost, TransportInit } from './transports/transport.js';
 import { Upgrade } from './upgrade.js';
 import { UpgradeResponse, writeRawResponse } from './upgrade-response.js';
@@ -67,20 +67,22 @@ export class Router {
   private async route(request: EngineRequest, response: ServerResponse): Promise<void> {
     if (this.middlewares.length > 0) await this.applyMiddlewares(request, response);
     if (response.writableEnded) return;
-    const { kind, session } = examine(this.engine, request, false);
+    const { kind, session } = examine(this.engine, request, false) as { kind: HttpTransportKind; session?: Session };
     await this.checkOrigin(request, session);
+    let transport: Transport;
     if (session === undefined) {
       const id = await this.admit(request);
       if (response.destroyed) return;
       this.confirm(id, request);
       this.headers.issueSid(request, id);
-      const transport = (kind as HttpTransportKind).create(this.transportInit(request));
-      this.openSession(id, kind, transport, request);
-      transport.handleRequest(request, response);
+      transport = kind.create(this.transportInit(request));
+      // the transport gets its request first: a listener of the application may close the session
+      this.openSession(id, kind, transport, request, () => transport.handleRequest(request, response));
     } else if (session.readyState === 'closed') {
       throw new Refusal('UNKNOWN_SID', { sid: session.id });
     } else {
-      this.transportFor(session, kind as HttpTransportKind, request).handleRequest(request, response);
+      transport = this.transportFor(session, kind, request);
+      unhidden(() => transport.handleRequest(request, response));
     }
   }
 
@@ -99,17 +101,18 @@ export class Router {
     const id = session === undefined ? await this.admit(request) : session.id;
     if (socket.destroyed) return;
     if (session === undefined) this.confirm(id, request);
-    const connection = this.webSockets.accept(request, socket, head);
-    // ws has refused it
-    if (connection === null) return;
-    socket.off('error', ignoreError);
-    if (session === undefined) {
-      this.openSession(id, kind, kind.create(this.transportInit(request), connection), request);
-    } else if (session.readyState !== 'closed' && mayUpgrade(session, kind)) {
-      void new Upgrade(session, kind.create(this.transportInit(request), connection));
-    } else {
-      turnAway(connection);
-    }
+    this.webSockets.accept(request, socket, head, (connection) => {
+      socket.off('error', ignoreError);
+      if (session === undefined && !this.host.closing) {
+        this.openSession(id, kind, kind.create(this.transportInit(request), connection), request);
+      } else if (session !== undefined && session.readyState !== 'closed' && mayUpgrade(session, kind)) {
+        void new Upgrade(session, kind.create(this.transportInit(request), connection));
+      } else {
+        // it came too late or too often: closed after the handshake, as Engine.IO does
+        connection.webSocket.on('error', ignoreError);
+        connection.closer.close(connection.webSocket);
+      }
+    });
   }
 
   private async applyMiddlewares(request: EngineRequest, response: ServerResponse): Promise<void> {
@@ -130,14 +133,22 @@ export class Router {
     return new Upgrade(session, kind.create(this.transportInit(request))).candidate;
   }
 
-  private openSession(id: string, kind: TransportKind, transport: Transport, request: EngineRequest): void {
+  private openSession(
+    id: string,
+    kind: TransportKind,
+    transport: Transport,
+    request: EngineRequest,
+    begin = noop,
+  ): void {
     const { engine } = this;
     const address = clientAddress(request, this.trust);
     const session = new Session(id, engine, transport, request, protocolOf(request), address);
     this.admission.enter(address);
     engine.clients.set(id, session);
     session.open(this.handshakes.data(id, kind), engine.opts.initialPacket);
-    engine.emit('connection', session);
+    unhidden(begin);
+    // nobody knows a session whose listener threw
+    if (!unhidden(() => engine.emit('connection', session))) session.close(true);
   }
 
   private transportInit(request: EngineRequest): TransportInit {
@@ -222,10 +233,26 @@ function isTemporary(status: number): boolean {
   return status === 503 || status === 429;
 }
 
-/** Closes a WebSocket that came too late or too often, as Engine.IO does: after the handshake. */
-function turnAway({ webSocket }: WebSocketConnection): void {
-  webSocket.on('error', ignoreError);
-  webSocket.close();
+/**
+ * Runs what may call listeners of the application. Their errors are theirs to see, as uncaught exceptions; they must not
+ * become the answer to a request that was let in.
+ *
+ * @returns whether nothing was thrown.
+ */
+function unhidden(run: () => void): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+    return false;
+  }
+}
+
+function noop(): void {
+  // a WebSocket has no first request
 }
 
 function ignoreError(): void {

@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { isAnyArrayBuffer } from 'node:util/types';
 import type { CloseReason } from './close-reason.js';
 import type { Engine } from './engine.js';
+import { FLUSH, type FlushTime } from './flusher.js';
 import type { Pulse } from './heartbeat.js';
 import type { ProtocolVersion } from './protocol/codec.js';
 import type { Packet, PacketType, RawData, WriteOptions } from './protocol/packet.js';
@@ -19,7 +21,10 @@ export interface EngineRequest extends IncomingMessage {
   _query: Record<string, string>;
 }
 
-/** Characters above which a session does not wait for the end of the turn to write. */
+/** Bytes that a waiting packet takes beside its data: a client that makes us answer much with little must not go uncounted. */
+const PACKET_OVERHEAD = 100;
+
+/** Bytes above which a session does not wait for the end of the turn to write. */
 const FLUSH_EARLY_BYTES = 64 * 1024;
 
 /** Takes what a transport still delivers after its session let it go. */
@@ -57,9 +62,11 @@ export class Session extends EventEmitter implements TransportSink {
   upgraded: boolean;
   /** The change of transport that is under way. @internal */
   upgrade: Upgrade | null;
-  /** Whether a flush is scheduled for the end of this turn. @internal */
-  dirty: boolean;
+  /** @internal */
+  awaits: FlushTime;
   private bufferedBytes: number;
+  private flushing: boolean;
+  private isSlowReader: boolean;
   private pulse: Pulse | null;
   private waitingCallbacks: SendCallback[] | null;
   private sentCallbacks: SendCallback[] | null;
@@ -85,8 +92,10 @@ export class Session extends EventEmitter implements TransportSink {
     this.writeBuffer = [];
     this.upgraded = false;
     this.upgrade = null;
-    this.dirty = false;
+    this.awaits = FLUSH.NEVER;
     this.bufferedBytes = 0;
+    this.flushing = false;
+    this.isSlowReader = false;
     this.pulse = null;
     this.waitingCallbacks = null;
     this.sentCallbacks = null;
@@ -113,8 +122,9 @@ export class Session extends EventEmitter implements TransportSink {
    * @param callback called when the message has left this process.
    */
   send(data: RawData, options?: WriteOptions | SendCallback, callback?: SendCallback): this {
-    if (typeof options === 'function') this.sendPacket('message', data, undefined, options);
-    else this.sendPacket('message', data, options, callback);
+    const message = typeof data === 'string' ? data : toRawData(data);
+    if (typeof options === 'function') this.sendPacket('message', message, undefined, options);
+    else this.sendPacket('message', message, options, callback);
     return this;
   }
 
@@ -149,6 +159,7 @@ export class Session extends EventEmitter implements TransportSink {
   packet(packet: Packet): void {
     if (this.readyState !== 'open') return;
     this.emit('packet', packet);
+    if (this.hasEnded()) return;
     switch (packet.type) {
       case 'message':
         this.server.heartbeat.heard(this.pulse!);
@@ -172,11 +183,14 @@ export class Session extends EventEmitter implements TransportSink {
   /** For the transport: see TransportSink. */
   drained(): void {
     const callbacks = this.sentCallbacks;
-    if (callbacks !== null) {
-      this.sentCallbacks = null;
-      for (const callback of callbacks) callback(this.transport);
+    this.sentCallbacks = null;
+    if (this.flushing) {
+      // most writes are through at once; a callback that sends again must not grow the stack
+      if (callbacks !== null) process.nextTick(callAll, callbacks, this.transport);
+      return;
     }
-    this.flush();
+    if (callbacks !== null) callAll(callbacks, this.transport);
+    if (this.writeBuffer.length > 0) this.server.flusher.flushThisTurn(this);
   }
 
   /** For the transport: see TransportSink. */
@@ -214,10 +228,12 @@ export class Session extends EventEmitter implements TransportSink {
 
   /** @internal Writes what waits, as far as the transport takes it. */
   flush(): void {
-    if (this.writeBuffer.length === 0 || this.readyState === 'closed' || !this.transport.writable) return;
+    if (!this.mayFlush()) return;
+    this.emit('flush', this.writeBuffer);
+    this.server.emit('flush', this, this.writeBuffer);
+    // a listener may have sent, flushed or closed
     const packets = this.writeBuffer;
-    this.emit('flush', packets);
-    this.server.emit('flush', this, packets);
+    if (!this.mayFlush()) return;
     this.writeBuffer = [];
     this.bufferedBytes = 0;
     if (this.waitingCallbacks !== null) {
@@ -225,24 +241,37 @@ export class Session extends EventEmitter implements TransportSink {
         this.sentCallbacks === null ? this.waitingCallbacks : this.sentCallbacks.concat(this.waitingCallbacks);
       this.waitingCallbacks = null;
     }
+    this.flushing = true;
     this.transport.send(packets);
+    this.flushing = false;
     this.emit('drain');
     this.server.emit('drain', this);
     if (this.readyState === 'closing' && this.writeBuffer.length === 0) this.transport.close();
+  }
+
+  /** Listeners may close the session under our hands; a method, so that no type narrowing hides it. */
+  private hasEnded(): boolean {
+    return this.readyState === 'closed';
+  }
+
+  private mayFlush(): boolean {
+    return this.writeBuffer.length > 0 && this.readyState !== 'closed' && this.transport.writable;
   }
 
   private sendPacket(type: PacketType, data?: RawData, options?: WriteOptions, callback?: SendCallback): void {
     if (this.readyState === 'closing' || this.readyState === 'closed') return;
     const packet: Packet = { type, data, options };
     this.emit('packetCreate', packet);
-    if (data !== undefined && !this.account(typeof data === 'string' ? data.length : data.byteLength)) return;
+    const size = data === undefined ? 0 : typeof data === 'string' ? data.length : data.byteLength;
+    if (!this.account(size + PACKET_OVERHEAD)) return;
     this.writeBuffer.push(packet);
     if (callback !== undefined) {
       if (this.waitingCallbacks === null) this.waitingCallbacks = [callback];
       else this.waitingCallbacks.push(callback);
     }
     if (this.bufferedBytes > FLUSH_EARLY_BYTES) this.flush();
-    if (!this.dirty) this.server.flusher.add(this);
+    if (options?.wsPreEncodedFrame === undefined) this.server.flusher.flushThisTurn(this);
+    else this.server.flusher.flushWithBroadcasts(this);
   }
 
   /**
@@ -254,8 +283,9 @@ export class Session extends EventEmitter implements TransportSink {
     const waiting = this.bufferedBytes + this.transport.bufferedBytes;
     const { maxBufferedBytes } = this.server.opts.limits;
     this.bufferedBytes += bytes;
-    if (waiting <= maxBufferedBytes) return true;
+    if (!(waiting > maxBufferedBytes)) return true;
     this.server.limitExceeded('maxBufferedBytes', `${waiting} bytes wait for session ${this.id}`);
+    this.isSlowReader = true;
     this.finish('transport error', new Error(`slow reader: ${waiting} bytes were waiting`));
     return false;
   }
@@ -279,10 +309,21 @@ export class Session extends EventEmitter implements TransportSink {
     this.waitingCallbacks = null;
     this.sentCallbacks = null;
     this.transport.sink = NOBODY;
-    this.transport.discard();
+    if (reason === 'ping timeout' || this.isSlowReader) this.transport.abort();
+    else this.transport.discard();
     this.server.forget(this);
     this.emit('close', reason, description);
     // 'close' listeners may still look at what could not be sent
     this.writeBuffer = [];
   }
+}
+
+function callAll(callbacks: readonly SendCallback[], transport: Transport): void {
+  for (const callback of callbacks) callback(transport);
+}
+
+/** What callers pass that the types do not allow is sent as text, as Engine.IO does; nothing is empty text. */
+function toRawData(data: unknown): RawData {
+  if (ArrayBuffer.isView(data) || isAnyArrayBuffer(data)) return data as RawData;
+  return data === null || data === undefined ? '' : String(data);
 }

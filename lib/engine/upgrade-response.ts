@@ -17,10 +17,16 @@ export class UpgradeResponse extends EventEmitter {
   finished = false;
   private readonly headers = new Map<string, { name: string; value: number | string | readonly string[] }>();
   private body: Buffer[] = [];
+  private readonly onClose = (): void => void this.emit('close');
 
   constructor(readonly socket: Duplex) {
     super();
-    socket.once('close', () => this.emit('close'));
+    socket.once('close', this.onClose);
+  }
+
+  /** Lets go of the connection, unless a middleware waits for its end. */
+  release(): void {
+    if (this.listenerCount('close') === 0) this.socket.off('close', this.onClose);
   }
 
   get connection(): Duplex {
@@ -44,6 +50,13 @@ export class UpgradeResponse extends EventEmitter {
 
   getHeaders(): OutgoingHttpHeaders {
     return Object.fromEntries([...this.headers].map(([key, { value }]) => [key, value])) as OutgoingHttpHeaders;
+  }
+
+  /** Headers under the names as they were set. */
+  getNamedHeaders(): OutgoingHttpHeaders {
+    return Object.fromEntries(
+      [...this.headers.values()].map(({ name, value }) => [name, value]),
+    ) as OutgoingHttpHeaders;
   }
 
   getHeaderNames(): string[] {

@@ -64,7 +64,10 @@ export class Upgrade implements TransportSink {
 
   /** @internal Finishes what is parked on the old transport, and does so again after a time. */
   nudge(): void {
+    if (this.session.upgrade !== this) return;
     this.session.transport.nudge();
+    // an 'upgrading' listener may have closed the session, and so may a finished response
+    if (this.session.upgrade !== this) return;
     this.session.server.upgradeNudges.schedule(this.nudging);
   }
 

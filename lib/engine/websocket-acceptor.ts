@@ -4,10 +4,16 @@ import { InvalidOptionError } from './errors.js';
 import type { Headers } from './headers.js';
 import type { ResolvedOptions } from './options.js';
 import type { EngineRequest } from './session.js';
-import type { WebSocketConnection } from './transports/websocket.js';
+import type { WebSocketCloser, WebSocketConnection } from './transports/websocket.js';
 
 /** Milliseconds after which a WebSocket is cut whose client does not answer our close frame. */
 const CLOSE_TIMEOUT = 30_000;
+
+/** Milliseconds clients have for their side of the closing handshake when the engine ends. */
+const CLOSING_GRACE = 500;
+
+/** `WebSocket.CLOSED` of the WHATWG standard. */
+const CLOSED = 3;
 
 /** What we use of a WebSocket server: `ws`'s has it, and those that copy it. */
 interface WebSocketServerLike {
@@ -21,9 +27,13 @@ export class WebSocketAcceptor {
   private readonly server: WebSocketServerLike;
   /** Whether `ws` itself is below, whose frames may be written beside it. */
   private readonly isOwn: boolean;
+  private readonly closer = new ClosingWebSockets();
 
   /** @throws InvalidOptionError when `wsEngine` is no WebSocket server class. */
-  constructor(opts: ResolvedOptions, headers: Headers) {
+  constructor(
+    opts: ResolvedOptions,
+    private readonly headers: Headers,
+  ) {
     const wsEngine: unknown = opts.wsEngine ?? WebSocketServer;
     if (typeof wsEngine !== 'function') {
       throw new InvalidOptionError('wsEngine', 'must be a class with the interface of WebSocketServer of "ws"');
@@ -41,17 +51,40 @@ export class WebSocketAcceptor {
     this.server.on?.('headers', (lines, request) => headers.decorateUpgrade(lines, request));
   }
 
-  /** @returns null when the request is no WebSocket handshake; it has been answered then. */
-  accept(request: EngineRequest, socket: Duplex, head: Buffer): WebSocketConnection | null {
-    let connection: WebSocketConnection | null = null;
+  /**
+   * Takes a request through the handshake. One that is no WebSocket handshake is answered by the WebSocket server.
+   *
+   * @param take gets the connection, before anything is read from it.
+   */
+  accept(request: EngineRequest, socket: Duplex, head: Buffer, take: (connection: WebSocketConnection) => void): void {
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
       const framesAreOurs = this.isOwn && webSocket.extensions === '';
-      connection = { webSocket, socket: framesAreOurs ? socket : null };
+      this.headers.upgraded(request);
+      take({ webSocket, socket: framesAreOurs ? socket : null, closer: this.closer });
     });
-    return connection;
   }
 
   close(): void {
     this.server.close();
+    this.closer.endSoon();
+  }
+}
+
+/** WebSockets whose closing handshake has begun: only those are kept track of, an open one costs nothing here. */
+class ClosingWebSockets implements WebSocketCloser {
+  private readonly closing = new Set<WebSocket>();
+
+  close(webSocket: WebSocket): void {
+    webSocket.close();
+    if (webSocket.readyState === CLOSED || this.closing.has(webSocket)) return;
+    this.closing.add(webSocket);
+    webSocket.once('close', () => this.closing.delete(webSocket));
+  }
+
+  /** Cuts those that are not through after a grace: a server that ends does not wait for clients that do not answer. */
+  endSoon(): void {
+    setTimeout(() => {
+      for (const webSocket of this.closing) webSocket.terminate();
+    }, CLOSING_GRACE).unref();
   }
 }

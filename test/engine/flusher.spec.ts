@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Flusher, type Flushable } from '../../lib/engine/flusher.js';
+import { FLUSH, Flusher, type Flushable, type FlushTime } from '../../lib/engine/flusher.js';
 
 describe('Flusher', () => {
   beforeEach(() => void jest.useFakeTimers());
@@ -9,7 +9,7 @@ describe('Flusher', () => {
 
   /** A session whose flush takes as long as it says. */
   class Session implements Flushable {
-    dirty = false;
+    awaits: FlushTime = FLUSH.NEVER;
 
     constructor(
       readonly name: string,
@@ -43,19 +43,19 @@ describe('Flusher', () => {
 
   it('flushes all sessions once at the end of the turn, in order', () => {
     const sessions = [new Session('a'), new Session('b')];
-    for (const session of sessions) flusher.add(session);
+    for (const session of [...sessions, ...sessions]) flusher.flushThisTurn(session);
     expect(log).toEqual([]);
-    expect(sessions.map(({ dirty }) => dirty)).toEqual([true, true]);
+    expect(sessions.map(({ awaits }) => awaits)).toEqual([FLUSH.THIS_TURN, FLUSH.THIS_TURN]);
     expect(jest.getTimerCount()).toBe(1);
     turn();
     expect(log).toEqual(['a at 0', 'b at 0']);
-    expect(sessions.map(({ dirty }) => dirty)).toEqual([false, false]);
+    expect(sessions.map(({ awaits }) => awaits)).toEqual([FLUSH.NEVER, FLUSH.NEVER]);
     expect(jest.getTimerCount()).toBe(0);
   });
 
   it('takes a session that is added during a flush to the next one', () => {
     const late = new Session('late');
-    flusher.add(new Session('first', 0, () => flusher.add(late)));
+    flusher.flushThisTurn(new Session('first', 0, () => flusher.flushThisTurn(late)));
     turn();
     expect(log).toEqual(['first at 0']);
     turn(1);
@@ -63,34 +63,61 @@ describe('Flusher', () => {
   });
 
   it('keeps the distance of a long flush, and none after a short one', () => {
-    flusher.add(new Session('long', 5));
+    flusher.flushWithBroadcasts(new Session('long', 5));
     turn();
-    flusher.add(new Session('next'));
+    flusher.flushWithBroadcasts(new Session('next'));
     turn(4);
     expect(log).toEqual(['long at 0']);
     turn(1);
     expect(log).toEqual(['long at 0', 'next at 10']);
-    flusher.add(new Session('after'));
+    flusher.flushWithBroadcasts(new Session('after'));
     turn();
     expect(log.at(-1)).toBe('after at 10');
   });
 
   it('does not wait when the distance has passed already', () => {
-    flusher.add(new Session('long', 5));
+    flusher.flushWithBroadcasts(new Session('long', 5));
     turn();
     turn(6);
-    flusher.add(new Session('next'));
+    flusher.flushWithBroadcasts(new Session('next'));
     turn();
     expect(log.at(-1)).toBe('next at 11');
   });
 
-  it('waits 20 ms at most', () => {
-    flusher.add(new Session('very long', 500));
+  it('waits 5 ms at most', () => {
+    flusher.flushWithBroadcasts(new Session('very long', 500));
     turn();
-    flusher.add(new Session('next'));
-    turn(19);
+    flusher.flushWithBroadcasts(new Session('next'));
+    turn(4);
     expect(log).toHaveLength(1);
     turn(1);
-    expect(log.at(-1)).toBe('next at 520');
+    expect(log.at(-1)).toBe('next at 505');
+  });
+
+  it('never lets anything but broadcasts wait, and then the session has written all', () => {
+    flusher.flushWithBroadcasts(new Session('long', 5));
+    turn();
+    const waiting = new Session('waiting');
+    const answered = new Session('answered');
+    flusher.flushWithBroadcasts(waiting);
+    flusher.flushWithBroadcasts(answered);
+    flusher.flushThisTurn(answered);
+    turn();
+    expect(log.slice(1)).toEqual(['answered at 5']);
+    turn(5);
+    expect(log.slice(2)).toEqual(['waiting at 10', 'answered at 10']);
+  });
+
+  it('goes on with the others after one has thrown', () => {
+    const boom = () => {
+      throw new Error('boom');
+    };
+    for (const add of [flusher.flushThisTurn.bind(flusher), flusher.flushWithBroadcasts.bind(flusher)]) {
+      log.length = 0;
+      for (const session of [new Session('a', 0, boom), new Session('b'), new Session('c')]) add(session);
+      expect(() => turn()).toThrow('boom');
+      turn(1);
+      expect(log.map((line) => line[0])).toEqual(['a', 'b', 'c']);
+    }
   });
 });

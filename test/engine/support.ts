@@ -39,6 +39,7 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
   headers: OutgoingHttpHeaders = {};
   chunks: Buffer[] = [];
   headersSent = false;
+  destroyed = false;
   writableEnded = false;
   writableFinished = false;
 
@@ -72,6 +73,7 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
 
   /** The client goes away. */
   cut(): void {
+    this.destroyed = true;
     this.emit('close');
   }
 

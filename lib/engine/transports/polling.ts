@@ -101,6 +101,10 @@ export class PollingTransport implements Transport, UpstreamSink {
     if (this.writable) this.answer([{ type: 'close' }]);
   }
 
+  abort(): void {
+    this.discard();
+  }
+
   nudge(): void {
     if (this.writable) this.answer([{ type: 'noop' }]);
   }
@@ -138,6 +142,11 @@ export class PollingTransport implements Transport, UpstreamSink {
       response.writeHead(400);
       response.end();
       this.end('transport error', new Error('overlap from client'));
+      return;
+    }
+    if (response.destroyed) {
+      // the client left while the request was examined
+      this.end('transport error', new Error('poll connection closed prematurely'));
       return;
     }
     this.request = request;

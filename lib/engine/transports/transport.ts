@@ -19,6 +19,8 @@ export interface TransportRequest {
 /** The part of an HTTP response that transports write: a node `ServerResponse` has it, and so has a relayed one. */
 export interface TransportResponse {
   readonly headersSent: boolean;
+  /** Whether the connection is gone, and `close` past. */
+  readonly destroyed: boolean;
   readonly writableEnded: boolean;
   readonly writableFinished: boolean;
   writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;
@@ -111,6 +113,8 @@ export interface Transport {
   close(): void;
   /** Ends at once and silently: parked responses are answered, nothing is waited for, the sink hears nothing more. */
   discard(): void;
+  /** The same for a client that does not read: the connection is cut, whatever is on its way. */
+  abort(): void;
   /** Finishes a parked response, so that the client is free to change its transport. Nothing parked: does nothing. */
   nudge(): void;
 }

@@ -56,6 +56,11 @@ export class Upstream {
       this.sink.upstreamFailed('data request overlap from client', 'transport error');
       return;
     }
+    if (response.destroyed) {
+      // the client left while the request was examined
+      this.cut();
+      return;
+    }
     if (isBinary(request) && !this.acceptsBinary) {
       refuse(response, 400);
       this.sink.upstreamFailed('invalid content type', 'transport error');

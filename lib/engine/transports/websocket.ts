@@ -21,9 +21,6 @@ interface OwnedWebSocket extends WebSocket {
 
 const NOTHING = Buffer.alloc(0);
 
-/** Milliseconds a client has for its side of the closing handshake when the engine ends. */
-const CLOSING_GRACE = 500;
-
 /** `WebSocket.OPEN` of the WHATWG standard. */
 const OPEN = 1;
 
@@ -32,6 +29,13 @@ export interface WebSocketConnection {
   readonly webSocket: WebSocket;
   /** The socket below, when frames may be written to it directly. */
   readonly socket: Duplex | null;
+  /** Through which the WebSocket is closed. */
+  readonly closer: WebSocketCloser;
+}
+
+/** Begins closing handshakes, and sees that they end. */
+export interface WebSocketCloser {
+  close(webSocket: WebSocket): void;
 }
 
 /** WebSocket (RFC 6455): one Engine.IO packet a frame. */
@@ -41,15 +45,17 @@ export class WebSocketTransport implements Transport {
   sink: TransportSink;
   private readonly webSocket: OwnedWebSocket;
   private readonly socket: Duplex | null;
+  private readonly closer: WebSocketCloser;
   private readonly init: TransportInit;
   private ended: boolean;
 
-  constructor(name: string, init: TransportInit, { webSocket, socket }: WebSocketConnection) {
+  constructor(name: string, init: TransportInit, { webSocket, socket, closer }: WebSocketConnection) {
     this.name = name;
     this.writable = true;
     this.sink = init.sink;
     this.webSocket = webSocket;
     this.socket = socket;
+    this.closer = closer;
     this.init = init;
     this.ended = false;
     this.webSocket[kTransport] = this;
@@ -59,7 +65,7 @@ export class WebSocketTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.socket === null ? this.webSocket.bufferedAmount : this.socket.writableLength;
+    return this.socket === null ? (this.webSocket.bufferedAmount ?? 0) : this.socket.writableLength;
   }
 
   send(packets: Packet[]): void {
@@ -96,15 +102,18 @@ export class WebSocketTransport implements Transport {
   }
 
   close(): void {
-    this.webSocket.close();
+    this.closer.close(this.webSocket);
     this.end('transport close');
   }
 
   discard(): void {
     this.ended = true;
-    this.webSocket.close();
-    // a server that ends does not wait half a minute for a client that does not answer the close frame
-    if (this.init.host.closing) setTimeout(terminate, CLOSING_GRACE, this.webSocket).unref();
+    this.closer.close(this.webSocket);
+  }
+
+  abort(): void {
+    this.ended = true;
+    this.webSocket.terminate();
   }
 
   nudge(): void {
@@ -150,10 +159,6 @@ export class WebSocketTransport implements Transport {
     // a failed write is followed by 'error' or 'close', which end the transport
     if (!error) this.drain();
   }
-}
-
-function terminate(webSocket: WebSocket): void {
-  webSocket.terminate();
 }
 
 function write(socket: Duplex, chunk: string | Buffer): void {
