@@ -148,6 +148,19 @@ describe.each(rows)('handshake over $name', (row) => {
     expect(calls).toBe(1);
   });
 
+  if (ours) {
+    // stock lets the error end the process
+    it.each([
+      ['throws', fail],
+      ['rejects', () => Promise.reject(new Error('no database'))],
+    ])('refuses when allowRequest %s', async (_how, allowRequest) => {
+      const target = await start({ allowRequest });
+      expect(await row.refused(target)).toMatchObject({ status: row.refusalStatus(4), message: 'Forbidden' });
+      expect(await target.errors.next()).toMatchObject({ code: 4, context: { name: 'ALLOW_REQUEST_ERROR' } });
+      expect(target.engine.clientsCount).toBe(0);
+    });
+  }
+
   it('takes session ids from generateId, synchronous or not', async () => {
     const target = await start();
     target.engine.generateId = (req) => `sync-${req.headers['x-user']}`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 import { ask } from '../support/wire-http.js';
-import { until, useEngines, type Middleware } from '../support/wire-engine.js';
+import { ours, until, useEngines, type Middleware } from '../support/wire-engine.js';
 import { message, rows } from '../support/wire-rows.js';
 
 const start = useEngines();
@@ -26,6 +26,24 @@ describe.each(rows)('headers over $name', (row) => {
     await client.send(message('up'));
     expect(seen).toEqual(['initial_headers GET', 'headers GET', ...(row.answersPerExchange ? ['headers POST'] : [])]);
   });
+
+  if (ours) {
+    // stock throws where nobody can catch it
+    it('that are illegal are left out', async () => {
+      const target = await start();
+      target.engine.on('headers', (headers: Headers, req: IncomingMessage & { _query: Record<string, string> }) => {
+        headers['x-echo'] = req._query['echo'] ?? '';
+        headers['x bad name'] = 'x';
+        headers['x-list'] = ['fine', 'not\nfine'];
+        headers['x-good'] = 'stays';
+      });
+      const client = await row.open(target, { query: 'echo=a%0d%0aset-cookie:+stolen=1', paused: true });
+      expect(client.headers).toMatchObject({ 'x-good': 'stays' });
+      for (const name of ['x-echo', 'set-cookie', 'x bad name', 'x-list'])
+        expect(client.headers).not.toHaveProperty(name);
+      await client.send(message('x'));
+    });
+  }
 
   it('set by a middleware reach the client', async () => {
     const target = await start();

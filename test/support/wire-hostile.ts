@@ -88,7 +88,7 @@ export function toldRaw(received: string): string {
 function unchunked(body: string): string {
   if (!/(^|\r\n)0\r\n\r\n$/.test(body)) return body;
   let data = '';
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const end = body.indexOf('\r\n', at);
     const length = Number.parseInt(body.slice(at, end), 16);
     if (length === 0) return data;
