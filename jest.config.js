@@ -18,7 +18,9 @@ const common = {
   transform: { '^.+\\.ts$': '@swc/jest' },
   moduleNameMapper: {
     '^nestwire$': '<rootDir>/lib/index.ts',
+    '^nestwire/client$': '<rootDir>/lib/client/index.ts',
     '^nestwire/engine$': '<rootDir>/lib/engine/index.ts',
+    '^nestwire/testing$': '<rootDir>/lib/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
 };

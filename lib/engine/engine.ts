@@ -19,13 +19,16 @@ import {
 } from './options.js';
 import { Router } from './router.js';
 import type { EngineRequest, Session } from './session.js';
-import type { TransportHost } from './transports/transport.js';
+import type { Confirmable, TransportHost } from './transports/transport.js';
 import type { Upgrade } from './upgrade.js';
 
 const debug = debuglog('nestwire');
 
 /** Milliseconds between two nudges of the old transport while a session upgrades. */
 const NUDGE_INTERVAL = 100;
+
+/** Milliseconds a client has to show that it reads its stream. */
+const CONFIRM_TIMEOUT = 10_000;
 
 /** Milliseconds between two log lines about the same limit. */
 const LOG_INTERVAL = 1000;
@@ -72,7 +75,8 @@ export class Engine extends EventEmitter {
     this.upgradeNudges = this.deadlines.queue<Upgrade>(NUDGE_INTERVAL, (upgrade) => upgrade.nudge());
     const headers = new Headers(this, opts);
     this.host = {
-      options: { ...opts, maxPendingUpstreamBytes: opts.limits.maxPendingUpstreamBytes },
+      options: { ...opts, ...opts.limits },
+      unconfirmed: this.deadlines.queue<Confirmable>(CONFIRM_TIMEOUT, (transport) => transport.unconfirmed()),
       pendingUpstreamBytes: 0,
       closing: false,
       decorateHeaders: (base, request) => headers.decorate(base, request as EngineRequest),

@@ -37,7 +37,8 @@ export function examine(engine: ExaminedBy, request: EngineRequest, isUpgrade: b
     if (request.method !== 'GET') throw new Refusal('BAD_HANDSHAKE_METHOD', { method: request.method });
     if (kind.needsHttpUpgrade !== isUpgrade) throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_HANDSHAKE_ERROR' });
     const protocol = protocolOf(request);
-    if (protocol === 3 && !opts.allowEIO3) throw new Refusal('UNSUPPORTED_PROTOCOL_VERSION', { protocol });
+    if (protocol === 3 && !(opts.allowEIO3 && kind.isStock))
+      throw new Refusal('UNSUPPORTED_PROTOCOL_VERSION', { protocol });
     return { kind, session: undefined };
   }
   const session = engine.clients.get(sid);
@@ -83,18 +84,22 @@ export function askAllowRequest(
 
 /** The data of an open packet, for all sessions of an engine; made once for each transport. */
 export class HandshakePackets {
+  private readonly stockTails = new Map<TransportKind, string>();
   private readonly tails = new Map<TransportKind, string>();
 
   constructor(private readonly opts: ResolvedOptions) {}
 
   /** JSON of sid, upgrades, pingInterval and pingTimeout in milliseconds, and maxPayload in bytes. */
-  data(sid: string, kind: TransportKind): string {
-    let tail = this.tails.get(kind);
+  data(sid: string, kind: TransportKind, request: EngineRequest): string {
+    const knowsOurs = request._query['resume'] === '1';
+    const tails = knowsOurs ? this.tails : this.stockTails;
+    let tail = tails.get(kind);
     if (tail === undefined) {
       const { allowUpgrades, transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
-      const upgrades = allowUpgrades ? kind.upgradesTo.filter((name) => transports.includes(name)) : [];
+      const offered = kind.upgradesTo.filter((name) => knowsOurs || TRANSPORT_KINDS.get(name)!.isStock);
+      const upgrades = allowUpgrades ? offered.filter((name) => transports.includes(name)) : [];
       tail = JSON.stringify({ upgrades, pingInterval, pingTimeout, maxPayload }).slice(1);
-      this.tails.set(kind, tail);
+      tails.set(kind, tail);
     }
     return `{"sid":${JSON.stringify(sid)},${tail}`;
   }

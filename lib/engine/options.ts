@@ -21,6 +21,11 @@ export interface LimitOptions {
   maxBufferedBytes?: number;
   /** Bytes of POST bodies being received, over all sessions; beyond, 503. Default 256 MiB. */
   maxPendingUpstreamBytes?: number;
+  /**
+   * Bytes that a streaming transport keeps until the client confirms them; at that mark the stream pauses, and the
+   * heartbeat ends the session if nothing is confirmed. Default 1 MiB; one message of any size passes.
+   */
+  maxUnacknowledgedBytes?: number;
   /** Fragments of one WebSocket message; beyond, the connection ends with 1008. Default 16,384, as in ws. */
   maxFragments?: number;
   /** Received chunks of one WebSocket message that wait for the rest; beyond, 1008. Default 65,536. */
@@ -50,7 +55,7 @@ export interface EngineOptions {
     request: IncomingMessage,
     callback: (error: string | null | undefined, success: boolean) => void,
   ) => void;
-  /** Transports that are enabled. Default: polling and websocket. */
+  /** Transports that are enabled. Default: websocket, eventsource and polling. */
   transports?: readonly TransportName[];
   /** Whether a session may change its transport. Default true. */
   allowUpgrades?: boolean;
@@ -80,6 +85,13 @@ export interface EngineOptions {
    * all clients would share one.
    */
   trustProxy?: boolean | number | string | readonly string[];
+  /**
+   * Bytes after which a streaming response is ended and the client asks for the next one. Default 4 MiB: bounds what
+   * proxies and virus scanners keep of it.
+   */
+  recycleBytes?: number;
+  /** Milliseconds after which it is. Default 300,000: below what most proxies allow a response to take. */
+  recycleInterval?: number;
   /** Bounds on what clients can make the server hold. */
   limits?: LimitOptions;
   /** Where a line goes when a limit was exceeded or a request refused. Default: Node's debug log, section `nestwire`. */
@@ -110,6 +122,7 @@ export interface ResolvedOptions extends Omit<Required<EngineOptions>, 'httpComp
 export const DEFAULT_LIMITS: Readonly<Required<LimitOptions>> = {
   maxBufferedBytes: 64 * 1024 * 1024,
   maxPendingUpstreamBytes: 256 * 1024 * 1024,
+  maxUnacknowledgedBytes: 1024 * 1024,
   maxFragments: 16 * 1024,
   maxBufferedChunks: 64 * 1024,
   maxHeaderBytes: Infinity,
@@ -136,6 +149,8 @@ export const DEFAULT_OPTIONS = {
   allowEIO3: false,
   origins: undefined,
   trustProxy: undefined,
+  recycleBytes: 4 * 1024 * 1024,
+  recycleInterval: 300_000,
   limits: DEFAULT_LIMITS,
   logger: undefined,
 } as const;
@@ -151,7 +166,17 @@ export const DEFAULT_ATTACH_OPTIONS = {
 const COOKIE_DEFAULTS = { name: 'io', path: '/', httpOnly: true, sameSite: 'lax' } as const;
 
 /** Milliseconds options whose zero would mean "at once", which no session survives. */
-const POSITIVE_NUMBERS = ['pingTimeout', 'pingInterval', 'upgradeTimeout', 'maxHttpBufferSize'] as const;
+const POSITIVE_NUMBERS = [
+  'pingTimeout',
+  'pingInterval',
+  'upgradeTimeout',
+  'maxHttpBufferSize',
+  'recycleBytes',
+  'recycleInterval',
+] as const;
+
+/** Below, a stream would wait for a confirmation that the client need not send yet. */
+const MIN_UNACKNOWLEDGED_BYTES = 128 * 1024;
 
 /** The longest time a Node timer can wait. */
 const MAX_TIMER = 2 ** 31 - 1;
@@ -168,7 +193,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     if (value !== undefined && !(typeof value === 'number' && value > 0)) {
       throw new InvalidOptionError(name, `must be a positive number, not ${String(value)}`);
     }
-    if (name !== 'maxHttpBufferSize' && value !== undefined && value > MAX_TIMER) {
+    if (name !== 'maxHttpBufferSize' && name !== 'recycleBytes' && value !== undefined && value > MAX_TIMER) {
       throw new InvalidOptionError(name, `must be at most ${MAX_TIMER} ms, the longest a timer can wait`);
     }
   }
@@ -222,6 +247,13 @@ function resolveLimits({ limits = {}, trustProxy }: EngineOptions): Readonly<Req
     if (value !== undefined && !(typeof value === 'number' && value > 0)) {
       throw new InvalidOptionError(`limits.${name}`, `must be a positive number, not ${String(value)}`);
     }
+  }
+  const { maxUnacknowledgedBytes } = limits;
+  if (maxUnacknowledgedBytes !== undefined && maxUnacknowledgedBytes < MIN_UNACKNOWLEDGED_BYTES) {
+    throw new InvalidOptionError(
+      'limits.maxUnacknowledgedBytes',
+      `must be at least ${MIN_UNACKNOWLEDGED_BYTES}: clients may receive 65536 bytes before they confirm`,
+    );
   }
   for (const name of ['maxSessionsPerAddress', 'maxHandshakesPerSecond'] as const) {
     if (limits[name] !== undefined && trustProxy === undefined) {

@@ -130,6 +130,9 @@ export class Router {
     if (session.transport.name === kind.name) return session.transport;
     const candidate = session.upgrade?.candidate;
     if (candidate?.name === kind.name) return candidate;
+    // a POST for a candidate that was given up must not make another one
+    if (request.method !== 'GET')
+      throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_MISMATCH', transport: kind.name });
     return new Upgrade(session, kind.create(this.transportInit(request))).candidate;
   }
 
@@ -145,7 +148,7 @@ export class Router {
     const session = new Session(id, engine, transport, request, protocolOf(request), address);
     this.admission.enter(address);
     engine.clients.set(id, session);
-    session.open(this.handshakes.data(id, kind), engine.opts.initialPacket);
+    session.open(this.handshakes.data(id, kind, request), engine.opts.initialPacket);
     unhidden(begin);
     // nobody knows a session whose listener threw
     if (!unhidden(() => engine.emit('connection', session))) session.close(true);

@@ -25,7 +25,7 @@ describe.each(rows)('close over $name', (row) => {
   });
 
   it('by a client that vanishes ends the session', async () => {
-    const { target, client, session } = await connect(row);
+    const { target, client, session } = await connect(row, row.vanishing);
     // an exchange, so that a transport that parks a request has it parked again
     session.send('hello');
     await client.receive();

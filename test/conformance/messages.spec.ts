@@ -105,7 +105,7 @@ describe.each(rows)('messages over $name', (row) => {
     const { client, session } = await connect(row);
     session.send('a\ud83db').send('after');
     const { data } = await client.receive();
-    expect(data).toMatch(/^a\ufffd+b$/);
+    expect(data).toMatch(row.keepsLoneSurrogates ? /^a\ud83db$/ : /^a\ufffd+b$/);
     expect(await client.receive()).toEqual(message('after'));
   });
 

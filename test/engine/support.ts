@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { OutgoingHttpHeaders } from 'node:http';
+import { Deadlines } from '../../lib/engine/deadlines.js';
 import type { Packet } from '../../lib/engine/protocol/packet.js';
 import type {
+  Confirmable,
   TransportHost,
   TransportRequest,
   TransportResponse,
@@ -15,6 +17,7 @@ export class FakeRequest extends EventEmitter implements TransportRequest {
   constructor(
     readonly method = 'GET',
     readonly headers: Record<string, string> = {},
+    readonly _query: Record<string, string> = {},
   ) {
     super();
   }
@@ -38,6 +41,11 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
   status = 0;
   headers: OutgoingHttpHeaders = {};
   chunks: Buffer[] = [];
+  /** The very objects that were written. */
+  written: (string | Uint8Array)[] = [];
+  /** Whether the client does not read: `write()` returns false, and an end is not the end. */
+  stalled = false;
+  timeout: { milliseconds: number; callback: () => void } | null = null;
   headersSent = false;
   destroyed = false;
   writableEnded = false;
@@ -57,18 +65,31 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
 
   write(chunk: string | Uint8Array): boolean {
     if (this.writableEnded) throw new Error('write after end');
+    this.written.push(chunk);
     this.chunks.push(Buffer.from(chunk as string));
-    return true;
+    return !this.stalled;
   }
 
   end(chunk?: string | Uint8Array): this {
     if (this.writableEnded) throw new Error('ended twice');
     if (chunk !== undefined) this.write(chunk);
     this.writableEnded = true;
+    if (this.stalled) return this;
     this.writableFinished = true;
     this.emit('finish');
     this.emit('close');
     return this;
+  }
+
+  setTimeout(milliseconds: number, callback: () => void): this {
+    this.timeout = { milliseconds, callback };
+    return this;
+  }
+
+  /** The client reads again all that was written. */
+  drain(): void {
+    this.stalled = false;
+    this.emit('drain');
   }
 
   /** The client goes away. */
@@ -107,7 +128,16 @@ export function fakeHost(
 ): TransportHost & { exceeded: string[]; closing: boolean } {
   const exceeded: string[] = [];
   return {
-    options: { maxHttpBufferSize: 100, httpCompression: false, maxPendingUpstreamBytes: 1000, ...options },
+    options: {
+      maxHttpBufferSize: 100,
+      httpCompression: false,
+      maxPendingUpstreamBytes: 1000,
+      maxUnacknowledgedBytes: 1000,
+      recycleBytes: 10_000,
+      recycleInterval: 60_000,
+      ...options,
+    },
+    unconfirmed: new Deadlines().queue<Confirmable>(10_000, (transport) => transport.unconfirmed()),
     pendingUpstreamBytes: 0,
     closing: false,
     decorateHeaders: (headers) => headers,

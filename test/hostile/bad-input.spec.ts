@@ -5,6 +5,7 @@ import { expectService, type Case } from '../support/wire-hostile.js';
 import { limitCases } from './limits.js';
 import { pollingCases } from './long-polling.js';
 import { requestCases } from './requests.js';
+import { streamCases } from './streams.js';
 import { webSocketCases } from './websocket.js';
 
 /*
@@ -39,6 +40,7 @@ function promisedUnder(heading: string): Promised[] {
 const sections: [string, Case[]][] = [
   ['Requests', requestCases],
   ['Long polling', pollingCases],
+  ['Streaming', streamCases],
   ['WebSocket and upgrades', webSocketCases],
   ['Limits', limitCases],
 ];

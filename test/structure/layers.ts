@@ -17,12 +17,13 @@ interface Area {
 const PROTOCOL = /^lib\/engine\/protocol\//;
 const CONTRACT = /^lib\/engine\/transports\/transport\.ts$/;
 const REGISTRY = /^lib\/engine\/transports\/registry\.ts$/;
+const DEADLINES = /^lib\/engine\/deadlines\.ts$/;
 const TABLES = /^lib\/engine\/(errors|close-reason)\.ts$/;
 const ENGINE = /^lib\/engine\//;
 
 /** What every transport may import; the files of the WebSocket transport may have `ws` as well. */
 const TRANSPORT = {
-  own: [PROTOCOL, TABLES],
+  own: [PROTOCOL, TABLES, DEADLINES],
   ownTypes: [/^lib\/engine\/options\.ts$/],
   packages: ['node:*', 'accepts'],
 };

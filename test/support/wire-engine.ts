@@ -98,7 +98,8 @@ export interface StartOptions {
  * the test adds.
  */
 export function engineOptions(options: Options = {}): Options {
-  return { transports: ['polling', 'websocket'], allowEIO3: true, ...options };
+  const transports = ['polling', 'websocket', ...(ours ? ['eventsource', 'multipart'] : [])];
+  return { transports, allowEIO3: true, ...options };
 }
 
 /** A function that starts an engine on a free loopback port; all of them, and their clients, end after each test. */

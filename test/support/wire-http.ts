@@ -1,4 +1,4 @@
-import { request, type IncomingHttpHeaders, type ClientRequest } from 'node:http';
+import { request, type Agent, type ClientRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
 export interface Answer {
@@ -14,16 +14,32 @@ export interface Ask {
   body?: string | Buffer;
   /** Aborting it cuts the TCP connection, as a closed browser tab does. */
   signal?: AbortSignal;
+  /** Keeps connections for more than one request; without it each request has its own. */
+  agent?: Agent | undefined;
 }
 
-/** One HTTP request on a connection of its own. Rejects when the connection ends before the answer is complete. */
-export function ask(url: string, { method = 'GET', headers = {}, body, signal }: Ask = {}): Promise<Answer> {
+/** One HTTP request, on a connection of its own unless there is an agent. Rejects when the connection ends before the answer is complete. */
+export function ask(url: string, { method = 'GET', headers = {}, body, signal, agent }: Ask = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-    const req = request(url, { method, agent: false, headers: { ...length, ...headers }, signal });
+    const req = request(url, { method, agent: agent ?? false, headers: { ...length, ...headers }, signal });
     req.on('error', reject);
     collect(req, resolve, reject);
     req.end(body);
+  });
+}
+
+/** Status and headers of an answer whose body may have no end; the connection is cut after them. */
+export function headOf(url: string, { headers = {} }: Ask = {}): Promise<Pick<Answer, 'status' | 'headers'>> {
+  return new Promise((resolve, reject) => {
+    const req = request(url, { agent: false, headers });
+    req.on('error', reject);
+    req.on('response', (res) => {
+      res.on('error', () => {}); // cut by ourselves
+      req.destroy();
+      resolve({ status: res.statusCode ?? 0, headers: res.headers });
+    });
+    req.end();
   });
 }
 

@@ -4,6 +4,7 @@ import { WsClient } from './wire-websocket.js';
 import {
   decodeFrame,
   decodePayload,
+  decodeText,
   encodeFrame,
   encodePayload,
   message,
@@ -11,7 +12,9 @@ import {
   type WirePacket,
 } from './wire-codec.js';
 import { ours, type Target } from './wire-engine.js';
+import type { StreamName } from './wire-parsers.js';
 import { Queue } from './wire-queue.js';
+import { StreamClient } from './wire-streams.js';
 
 /** The JSON of the open packet. */
 export interface Handshake {
@@ -63,6 +66,16 @@ export interface Refused {
   headers?: IncomingHttpHeaders;
 }
 
+/** A transport that a session may move to: encoded packets, text or binary, as they travel. */
+export interface Candidate {
+  readonly opened: Promise<unknown>;
+  readonly closed: Promise<unknown>;
+  send(packet: string | Buffer): Promise<unknown>;
+  next(): Promise<string | Buffer>;
+  /** Leaves without goodbye. */
+  cut(): void;
+}
+
 /** One transport in one protocol revision, seen from the client. Another transport joins the suite by another row. */
 export interface Row {
   name: string;
@@ -79,10 +92,20 @@ export interface Row {
   oversize: { answer: { status: number } | { closeCode: number }; sessionReason: string | undefined };
   /** Close reason of the session when the client leaves by close() and by drop(). */
   reasons: { close: string; drop: string };
+  /** Engine options under which it is soon noticed that a client has vanished: none where its connection tells. */
+  vanishing: { pingInterval?: number; pingTimeout?: number };
   /** HTTP status of a refusal, by error code. */
   refusalStatus(code: number): number;
   /** Whether every packet exchange is an HTTP response with headers of its own. */
   answersPerExchange: boolean;
+  /** What the query of the first POST has besides the session id. */
+  postQuery: string;
+  /** Whether a session may be asked by GET again while its first one is open, or was answered. */
+  takesAnotherGet: boolean;
+  /** Whether text that UTF-8 cannot hold comes down as it was. */
+  keepsLoneSurrogates: boolean;
+  /** The transport as the candidate of a session's upgrade. */
+  candidate(target: Target, sid: string): Candidate;
 }
 
 const SESSION_REFUSED: ClientClosed['how'] = 'refused';
@@ -261,13 +284,133 @@ class WebSocketConnection implements Connection {
   }
 }
 
-function pollingRow(protocol: Protocol, textOnly = false): Row {
-  const own = { transport: 'polling', protocol };
+class StreamConnection implements Connection {
+  handshake!: Handshake;
+  headers!: IncomingHttpHeaders;
+  readonly closed: Promise<ClientClosed>;
+
+  constructor(
+    private readonly client: StreamClient,
+    private readonly textOnly: boolean,
+  ) {
+    this.closed = client.closed;
+  }
+
+  get sid(): string {
+    return this.handshake.sid;
+  }
+
+  async open(paused: boolean): Promise<this> {
+    this.headers = (await this.client.opened).headers;
+    const first = await this.receive();
+    if (first.type !== 'open') throw new Error(`expected the open packet, got ${JSON.stringify(first)}`);
+    this.handshake = JSON.parse(first.data as string);
+    if (paused) this.client.stopReading();
+    return this;
+  }
+
+  send(...packets: WirePacket[]): Promise<void> {
+    return this.client.post(encodePayload(packets, 4, this.textOnly) as string);
+  }
+
+  async receive(): Promise<WirePacket> {
+    for (;;) {
+      const packet = decodeStreamed(await this.client.next());
+      if (packet.type !== 'noop' && packet.type !== 'close') return packet;
+    }
+  }
+
+  pause(): Promise<void> {
+    return this.client.leave();
+  }
+
+  resume(): void {
+    this.client.startReading();
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+
+  drop(): void {
+    this.client.cut();
+  }
+}
+
+function decodeStreamed(packet: string | Buffer): WirePacket {
+  return typeof packet === 'string' ? decodeText(packet, 4) : message(packet);
+}
+
+/** A streaming client as a candidate, whose binary messages look as those of a WebSocket. */
+class StreamCandidate implements Candidate {
+  readonly opened: Promise<unknown>;
+  readonly closed: Promise<unknown>;
+
+  constructor(private readonly client: StreamClient) {
+    this.opened = client.opened;
+    this.closed = client.closed;
+  }
+
+  send(packet: string | Buffer): Promise<void> {
+    return this.client.send(packet);
+  }
+
+  async next(): Promise<string | Buffer> {
+    const packet = await this.client.next();
+    return typeof packet === 'string' && packet.startsWith('b') ? Buffer.from(packet.slice(1), 'base64') : packet;
+  }
+
+  cut(): void {
+    this.client.cut();
+  }
+}
+
+interface StreamRowOptions {
+  resume: boolean;
+  textOnly?: boolean;
+}
+
+/** Without resume a session lives and ends with its response, with it by its heartbeat. */
+function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRowOptions): Row {
+  const own = { transport, protocol: 4 } as const;
   const withFlag = (query = '') => (textOnly ? `b64=1&${query}` : query);
+  const dial = (target: Target, { query, headers }: OpenOptions, sid?: string) => {
+    const url = address(target, own, withFlag(query));
+    const client = new StreamClient({ url, transport, resume, sid, ...(headers && { headers }) });
+    target.onTeardown(() => client.cut());
+    return client;
+  };
   return {
     ...own,
-    name: `polling/${protocol}${textOnly ? ' b64' : ''}`,
+    name: `${transport}/4${resume ? '' : ' plain'}${textOnly ? ' b64' : ''}`,
     upgrades: ['websocket'],
+    open: (target, options = {}) => new StreamConnection(dial(target, options), textOnly).open(options.paused ?? false),
+    async refused(target, { query, headers } = {}) {
+      const answer = await ask(address(target, own, withFlag(query)), { headers });
+      const { code, message: text } = JSON.parse(answer.text);
+      return { status: answer.status, code, message: text, headers: answer.headers };
+    },
+    wireSize: (packet) => Buffer.byteLength(encodePayload([packet], 4, textOnly)),
+    oversize: { answer: { status: 413 }, sessionReason: undefined },
+    reasons: { close: 'transport close', drop: resume ? 'ping timeout' : 'transport error' },
+    vanishing: resume ? { pingInterval: 1_000, pingTimeout: 50 } : {},
+    refusalStatus: (code) => (code === 4 ? 403 : 400),
+    answersPerExchange: true,
+    postQuery: resume ? '&seq=1&ack=0' : '',
+    takesAnotherGet: resume,
+    keepsLoneSurrogates: true,
+    candidate: (target, sid) => new StreamCandidate(dial(target, {}, sid)),
+  };
+}
+
+/** @param offered whether the client asks for resume, and so is offered the streaming transports. */
+function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row {
+  const own = { transport: 'polling', protocol };
+  const withFlag = (query = '') => `${textOnly ? 'b64=1&' : ''}${offered ? 'resume=1&' : ''}${query}`;
+  return {
+    ...own,
+    name: `polling/${protocol}${textOnly ? ' b64' : ''}${offered ? ' resume' : ''}`,
+    upgrades: offered ? ['websocket', 'eventsource', 'multipart'] : ['websocket'],
     async open(target, { query, headers = {}, paused = false } = {}) {
       const url = address(target, own, withFlag(query));
       const connection = new PollingConnection(url, protocol, textOnly, headers);
@@ -282,8 +425,15 @@ function pollingRow(protocol: Protocol, textOnly = false): Row {
     wireSize: (packet) => Buffer.byteLength(encodePayload([packet], protocol, textOnly)),
     oversize: { answer: { status: 413 }, sessionReason: undefined },
     reasons: { close: 'transport close', drop: 'transport error' },
+    vanishing: {},
     refusalStatus: (code) => (code === 4 ? 403 : 400),
     answersPerExchange: true,
+    postQuery: '',
+    takesAnotherGet: true,
+    keepsLoneSurrogates: false,
+    candidate: () => {
+      throw new Error('nothing upgrades to polling');
+    },
   };
 }
 
@@ -310,15 +460,37 @@ function webSocketRow(protocol: Protocol): Row {
     reasons: { close: 'transport close', drop: 'transport close' },
     // stock knows only 400 here
     refusalStatus: (code) => (ours && code === 4 ? 403 : 400),
+    vanishing: {},
     answersPerExchange: false,
+    postQuery: '',
+    takesAnotherGet: false,
+    keepsLoneSurrogates: false,
+    candidate: (target, sid) => dial(target, { query: `sid=${sid}` }),
   };
 }
 
-export const rows: Row[] = [pollingRow(4), pollingRow(3), pollingRow(3, true), webSocketRow(4), webSocketRow(3)];
+/** Rows of the streaming transports, which stock engine.io does not have. */
+export const streamRows: Row[] = [
+  streamRow('eventsource', { resume: true }),
+  streamRow('multipart', { resume: true }),
+  streamRow('multipart', { resume: true, textOnly: true }),
+  streamRow('eventsource', { resume: false }),
+  streamRow('multipart', { resume: false }),
+];
+
+const stockRows = [pollingRow(4), pollingRow(3), pollingRow(3, true), webSocketRow(4), webSocketRow(3)];
+
+export const rows: Row[] = [...stockRows, ...(ours ? streamRows : [])];
+
+/** Polling by a client that knows our transports. */
+export const pollingWithOffers = pollingRow(4, false, true);
 
 /** The rows a session can start on and then leave, with the row of the same revision it can move to. */
-export const upgradePairs: { from: Row; to: Row }[] = rows
-  .filter((row) => row.upgrades.includes('websocket'))
-  .map((from) => ({ from, to: rows.find((to) => to.transport === 'websocket' && to.protocol === from.protocol)! }));
+export const upgradePairs: { from: Row; to: Row }[] = [
+  ...rows
+    .filter((row) => row.upgrades.includes('websocket'))
+    .map((from) => ({ from, to: rows.find((to) => to.transport === 'websocket' && to.protocol === from.protocol)! })),
+  ...(ours ? streamRows.slice(0, 2).map((to) => ({ from: pollingWithOffers, to })) : []),
+];
 
 export { message };

@@ -123,6 +123,10 @@ export class PollingTransport implements Transport, UpstreamSink {
     return true;
   }
 
+  upstreamCut(): void {
+    this.end('transport error', new Error('data request connection closed prematurely'));
+  }
+
   upstreamFailed(problem: string, reason: TransportEnd): void {
     this.end(reason, new Error(problem));
   }

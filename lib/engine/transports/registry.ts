@@ -1,11 +1,14 @@
 import type { Transport, TransportInit } from './transport.js';
+import { Downstream } from './downstream.js';
+import { eventSourceEnvelope } from './eventsource.js';
+import { multipartEnvelope } from './multipart.js';
 import { PollingTransport } from './polling.js';
 import { WebSocketTransport, type WebSocketConnection } from './websocket.js';
 
 export type { WebSocketConnection } from './websocket.js';
 
 /** Names of the transports that this version has, as on the wire and in the `transports` option. */
-export type TransportName = 'websocket' | 'polling';
+export type TransportName = 'websocket' | 'eventsource' | 'multipart' | 'polling';
 
 /**
  * The plain facts about a transport that the engine acts on, so that nothing has to ask for a name. A new transport is
@@ -17,6 +20,8 @@ interface TransportFacts {
   readonly name: TransportName;
   /** Transports that a session may change to from this one; offered in the handshake when they are enabled. */
   readonly upgradesTo: readonly TransportName[];
+  /** Whether stock clients know it; the others are offered to clients only that asked for resume. */
+  readonly isStock: boolean;
 }
 
 /** A transport of ordinary HTTP requests. */
@@ -37,9 +42,30 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'polling',
     {
       name: 'polling',
-      upgradesTo: ['websocket'],
+      upgradesTo: ['websocket', 'eventsource', 'multipart'],
+      isStock: true,
       needsHttpUpgrade: false,
       create: (init) => new PollingTransport('polling', init),
+    },
+  ],
+  [
+    'eventsource',
+    {
+      name: 'eventsource',
+      upgradesTo: ['websocket'],
+      isStock: false,
+      needsHttpUpgrade: false,
+      create: (init) => new Downstream('eventsource', eventSourceEnvelope, init),
+    },
+  ],
+  [
+    'multipart',
+    {
+      name: 'multipart',
+      upgradesTo: ['websocket'],
+      isStock: false,
+      needsHttpUpgrade: false,
+      create: (init) => new Downstream('multipart', multipartEnvelope, init),
     },
   ],
   [
@@ -47,6 +73,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     {
       name: 'websocket',
       upgradesTo: [],
+      isStock: true,
       needsHttpUpgrade: true,
       create: (init, connection) => new WebSocketTransport('websocket', init, connection),
     },
@@ -54,4 +81,4 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
 ]);
 
 /** Transports that are on unless the `transports` option says otherwise; all of them may be named there. */
-export const DEFAULT_TRANSPORTS: readonly TransportName[] = ['polling', 'websocket'];
+export const DEFAULT_TRANSPORTS: readonly TransportName[] = ['websocket', 'eventsource', 'polling'];

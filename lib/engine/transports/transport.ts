@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { CloseReason } from '../close-reason.js';
+import type { DeadlineQueue } from '../deadlines.js';
 import type { Codec } from '../protocol/codec.js';
 import type { Packet } from '../protocol/packet.js';
 
@@ -10,6 +11,8 @@ import type { Packet } from '../protocol/packet.js';
 export interface TransportRequest {
   readonly method?: string | undefined;
   readonly headers: IncomingHttpHeaders;
+  /** The parsed query; set by the engine. */
+  readonly _query?: Readonly<Record<string, string>>;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
   on(event: 'end' | 'close', listener: () => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -23,10 +26,17 @@ export interface TransportResponse {
   readonly destroyed: boolean;
   readonly writableEnded: boolean;
   readonly writableFinished: boolean;
+  /** Bytes that were written and have not left yet; a relayed response need not know. */
+  readonly writableLength?: number;
   writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;
   /** @returns false when the caller should wait for `drain` before it writes more. */
   write(chunk: string | Uint8Array): boolean;
   end(chunk?: string | Uint8Array): unknown;
+  /** Calls back after milliseconds in which nothing left; a relayed response need not have it. */
+  setTimeout?(milliseconds: number, callback: () => void): unknown;
+  /** Hold writes back, and let them go in one piece, where the response can. */
+  cork?(): void;
+  uncork?(): void;
   on(event: 'close' | 'drain' | 'finish', listener: () => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
   destroy(): unknown;
@@ -52,11 +62,19 @@ export interface TransportSink {
   closed(reason: TransportEnd, description?: unknown): void;
 }
 
+/** A transport whose client has yet to show that what is written reaches it. */
+export interface Confirmable {
+  /** The client did not in time. */
+  unconfirmed(): void;
+}
+
 /** What a transport needs of the engine, the same object for all of one engine: it costs no memory a session. */
 export interface TransportHost {
   readonly options: TransportOptions;
   /** Bytes of request bodies that are being received, over all sessions; checked against `maxPendingUpstreamBytes`. */
   pendingUpstreamBytes: number;
+  /** Transports that wait for their first sign of the client. */
+  readonly unconfirmed: DeadlineQueue<Confirmable>;
   /** Whether the engine is ending: last answers then ask for the connection to be closed. */
   readonly closing: boolean;
   /** Lets `initial_headers` and `headers` listeners, and the cookie option, add to the headers of an answer. */
@@ -70,6 +88,11 @@ export interface TransportOptions {
   readonly maxHttpBufferSize: number;
   readonly httpCompression: false | { readonly threshold: number; readonly [zlibOption: string]: unknown };
   readonly maxPendingUpstreamBytes: number;
+  readonly maxUnacknowledgedBytes: number;
+  /** Bytes after which a streaming response is ended and asked for anew; Infinity: never. */
+  readonly recycleBytes: number;
+  /** Milliseconds after which it is. */
+  readonly recycleInterval: number;
 }
 
 /** What a transport is made of. */

@@ -15,7 +15,9 @@ export interface UpstreamSink {
    * @returns false when it held something that cannot be read.
    */
   upstreamBody(body: string | Buffer): boolean;
-  /** The request broke the rules of the upstream, or was cut. */
+  /** The request was cut before its body was whole; nothing of it was delivered. */
+  upstreamCut(): void;
+  /** The request broke the rules of the upstream. */
   upstreamFailed(problem: string, reason: 'transport error' | 'parse error'): void;
 }
 
@@ -118,16 +120,21 @@ export class Upstream {
       refuse(response!, 400);
       return;
     }
+    this.accept(request!, response!);
+  }
+
+  /** Answers a POST that has been applied. */
+  accept(request: TransportRequest, response: TransportResponse): void {
     // text/html spares old browsers a download prompt
     const headers = { 'Content-Type': 'text/html', 'Content-Length': 2, 'cache-control': 'no-store' };
-    response!.writeHead(200, this.host.decorateHeaders(headers, request!));
-    response!.end('ok');
+    response.writeHead(200, this.host.decorateHeaders(headers, request));
+    response.end('ok');
   }
 
   /** @internal */
   cut(): void {
     this.release();
-    this.sink.upstreamFailed('data request connection closed prematurely', 'transport error');
+    this.sink.upstreamCut();
   }
 
   private refuseTooLarge(response: TransportResponse): void {

@@ -1,0 +1,396 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import { deadlineEntry, type DeadlineEntry } from '../deadlines.js';
+import type { Packet } from '../protocol/packet.js';
+import type { Envelope } from './envelope.js';
+import { Framer, joinSmall } from './framer.js';
+import type {
+  Confirmable,
+  Transport,
+  TransportEnd,
+  TransportInit,
+  TransportRequest,
+  TransportResponse,
+  TransportSink,
+} from './transport.js';
+import { Unacknowledged } from './unacknowledged.js';
+import { Upstream, type UpstreamSink } from './upstream.js';
+
+/*
+ * The way down of every streaming transport: one long response at a time, into which frames are written as they come. What
+ * a frame looks like is the envelope's business.
+ *
+ * A client that asked for `resume=1` counts frames and says with each request how many it has (`ack=N`). The server keeps
+ * what is not confirmed, and writes it again into the next response; so a response may end at any time, by plan or by
+ * accident, and nothing is lost or doubled. A new GET replaces an open one, which may be half-dead without either side
+ * knowing. POSTs carry a number as well (`seq=N`), so that one that is sent again is applied once. The session's heartbeat
+ * decides when a client that does not come back is gone.
+ *
+ * A client that did not ask gets a plain stream, and its session ends with its response.
+ */
+
+/** Headers that keep proxies, browsers and compression middleware from holding back what is written. */
+const STREAM_HEADERS: Readonly<OutgoingHttpHeaders> = {
+  'Cache-Control': 'no-store, no-cache, no-transform, must-revalidate, max-age=0',
+  'X-Accel-Buffering': 'no',
+  'Content-Encoding': 'identity',
+  'X-Content-Type-Options': 'nosniff',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+};
+
+/** Milliseconds an orderly close waits for a response that can carry it. */
+const CLOSE_TIMEOUT = 30_000;
+
+/** Milliseconds without progress after which a response that has ended, but that its client does not read, is cut. */
+const LINGER_TIMEOUT = 30_000;
+
+const kDownstream = Symbol('nestwire.downstream');
+
+interface OwnedResponse extends TransportResponse {
+  [kDownstream]?: Downstream;
+}
+
+/** A streaming transport: EventSource, multipart, and what else puts an envelope around packets. */
+export class Downstream implements Transport, UpstreamSink, Confirmable {
+  readonly name: string;
+  writable: boolean;
+  sink: TransportSink;
+  private readonly init: TransportInit;
+  private readonly envelope: Envelope;
+  private readonly upstream: Upstream;
+  private readonly framer: Framer;
+  private response: OwnedResponse | null;
+  /** Frames that the client has not confirmed; null: it did not ask for resume. */
+  private sent: Unacknowledged | null;
+  private started: boolean;
+  private ended: boolean;
+  /** Whether the response waits for `drain`. */
+  private full: boolean;
+  private responseBytes: number;
+  private responseSince: number;
+  /** Number of the last POST that was applied, and of the one that is being received. */
+  private lastPost: number;
+  private currentPost: number;
+  private closeTimer: NodeJS.Timeout | null;
+  /** The wait for the first sign that the stream is read; null when there was one, or none is awaited. */
+  private confirmation: DeadlineEntry<Confirmable> | null;
+
+  constructor(name: string, envelope: Envelope, init: TransportInit) {
+    this.name = name;
+    this.writable = false;
+    this.sink = init.sink;
+    this.init = init;
+    this.envelope = envelope;
+    this.upstream = new Upstream(init.host, this, false);
+    this.framer = Framer.of(envelope);
+    this.response = null;
+    this.sent = null;
+    this.started = false;
+    this.ended = false;
+    this.full = false;
+    this.responseBytes = 0;
+    this.responseSince = 0;
+    this.lastPost = 0;
+    this.currentPost = 0;
+    this.closeTimer = null;
+    this.confirmation = null;
+  }
+
+  get bufferedBytes(): number {
+    // what the response still holds of a counted stream are frames that are kept anyway
+    return this.sent === null ? (this.response?.writableLength ?? 0) : this.sent.bytes;
+  }
+
+  handleRequest(request: TransportRequest, response: TransportResponse): void {
+    response.on('error', ignoreError);
+    if (response.destroyed) {
+      // the client left while the request was examined: one that counts asks again
+      if (this.sent === null && this.started) this.finish('transport error', new Error('stream closed prematurely'));
+    } else if (this.ended) {
+      refuse(response, 400);
+    } else if (request.method === 'GET') {
+      this.stream(request, response);
+    } else if (request.method === 'POST') {
+      this.receive(request, response);
+    } else {
+      response.writeHead(405, { Allow: 'GET, POST' });
+      response.end();
+    }
+  }
+
+  send(packets: Packet[]): void {
+    this.writeFrames(this.framer.frames(packets, this.init.supportsBinary));
+    this.afterWrite();
+    if (!this.full) this.sink.drained();
+  }
+
+  close(): void {
+    if (this.ended) return;
+    if (this.response === null) {
+      this.closeTimer ??= setTimeout(() => this.finish('transport close'), CLOSE_TIMEOUT).unref();
+      return;
+    }
+    this.sayGoodbye();
+    this.finish('transport close');
+  }
+
+  discard(): void {
+    if (this.response !== null) this.sayGoodbye();
+    this.release();
+  }
+
+  abort(): void {
+    const { response } = this;
+    this.response = null;
+    this.release();
+    response?.destroy();
+  }
+
+  nudge(): void {
+    this.endResponse();
+  }
+
+  upstreamBody(body: string | Buffer): boolean {
+    this.lastPost = this.currentPost;
+    // a POST that only confirms has no packets
+    if (body.length === 0 && this.sent !== null) return true;
+    for (const packet of this.init.codec.decodePayload(body)) {
+      if (this.ended) return true;
+      if (packet.type === 'close') {
+        this.finish('transport close');
+        return true;
+      }
+      this.sink.packet(packet);
+      if (packet.type === 'error') return false;
+    }
+    return true;
+  }
+
+  upstreamCut(): void {
+    // a client that counts sends it again, with the same number
+    if (this.sent === null) this.finish('transport error', new Error('data request connection closed prematurely'));
+  }
+
+  upstreamFailed(problem: string, reason: TransportEnd): void {
+    this.finish(reason, new Error(problem));
+  }
+
+  /** @internal */
+  unconfirmed(): void {
+    this.finish('transport error', new Error('the client never confirmed its stream'));
+  }
+
+  /** @internal The response took all that was written. */
+  drain(response: OwnedResponse): void {
+    if (this.response !== response) return;
+    this.full = false;
+    this.update();
+  }
+
+  /** @internal The response ended without us. */
+  cut(response: OwnedResponse): void {
+    if (this.response === response) {
+      this.response = null;
+      this.update();
+    } else if (response.writableFinished) {
+      return;
+    }
+    // a client that counts comes back for what is missing; a plain one has lost what was on its way
+    if (this.sent === null) this.finish('transport error', new Error('stream closed prematurely'));
+  }
+
+  /** Takes a GET as the response to write to from now on. */
+  private stream(request: TransportRequest, response: OwnedResponse): void {
+    const query = request._query ?? {};
+    if (!this.started) {
+      this.started = true;
+      if (query['resume'] === '1') this.expectConfirmation();
+    } else if (this.sent === null && this.response !== null) {
+      refuse(response, 400);
+      this.finish('transport error', new Error('overlap from client'));
+      return;
+    } else {
+      // whoever comes back has read the first response
+      this.confirmed();
+    }
+    if (!this.confirm(query['ack'], response)) return;
+    this.replaceResponse();
+    const { host } = this.init;
+    const headers: OutgoingHttpHeaders = { ...STREAM_HEADERS, ...this.envelope.headers() };
+    // headers, prelude and what a new session has to say, at the end of this turn, leave in one piece
+    response.cork?.();
+    setImmediate(uncork, response);
+    response.writeHead(200, host.decorateHeaders(headers, request));
+    this.response = response;
+    response[kDownstream] = this;
+    response.on('close', onClose);
+    response.on('drain', onDrain);
+    this.full = false;
+    this.responseBytes = 0;
+    this.responseSince = performance.now();
+    let prelude = this.envelope.prelude;
+    if (this.sent !== null) prelude += this.envelope.position(this.sent.first);
+    this.write(prelude);
+    if (this.sent !== null) this.writeChunks(this.sent.pending());
+    this.update();
+    if (this.closeTimer !== null && this.response !== null) {
+      this.sayGoodbye();
+      this.finish('transport close');
+    }
+  }
+
+  /** A client behind a proxy that buffers, and one that has gone on to another transport, never show a sign. */
+  private expectConfirmation(): void {
+    this.sent = new Unacknowledged();
+    this.confirmation = deadlineEntry<Confirmable>(this);
+    this.init.host.unconfirmed.schedule(this.confirmation);
+  }
+
+  private confirmed(): void {
+    if (this.confirmation === null) return;
+    this.init.host.unconfirmed.cancel(this.confirmation);
+    this.confirmation = null;
+  }
+
+  private receive(request: TransportRequest, response: TransportResponse): void {
+    const query = request._query ?? {};
+    this.confirmed();
+    if (!this.confirm(query['ack'], response)) return;
+    this.update();
+    // what the update let through may have ended the session
+    if (this.ended) return refuse(response, 400);
+    if (this.sent !== null) {
+      const number = parseCount(query['seq']);
+      if (number > 0 && number <= this.lastPost) {
+        // applied before; its answer was lost
+        this.upstream.accept(request, response);
+        return;
+      }
+      if (number !== this.lastPost + 1) {
+        refuse(response, 400);
+        this.finish('transport error', new Error(`POST ${query['seq']} after ${this.lastPost}`));
+        return;
+      }
+      // an open one is the same POST, whose connection the client has given up
+      this.upstream.abort();
+      this.currentPost = number;
+    }
+    this.upstream.handle(request, response);
+  }
+
+  /** Takes note of an acknowledgement. @returns false when it was wrong; the request has been answered then. */
+  private confirm(ack: string | undefined, response: TransportResponse): boolean {
+    if (this.sent === null || ack === undefined) return true;
+    if (this.sent.confirm(parseCount(ack))) return true;
+    refuse(response, 400);
+    this.finish('transport error', new Error(`client confirmed frame ${ack} of ${this.sent.next - 1}`));
+    return false;
+  }
+
+  private writeFrames(frames: readonly Buffer[]): void {
+    if (this.sent !== null) for (const frame of frames) this.sent.push(frame);
+    this.writeChunks(frames);
+  }
+
+  private writeChunks(frames: readonly Buffer[]): void {
+    for (const chunk of joinSmall(frames)) this.write(chunk);
+  }
+
+  private write(chunk: string | Buffer): void {
+    if (this.response === null) return;
+    this.responseBytes += chunk.length;
+    if (!this.response.write(chunk)) this.full = true;
+  }
+
+  /** Ends a response that has had its share, so that proxies and the client can let go of what they keep of it. */
+  private afterWrite(): void {
+    const { recycleBytes, recycleInterval } = this.init.host.options;
+    if (
+      this.sent !== null &&
+      (this.responseBytes >= recycleBytes || performance.now() - this.responseSince >= recycleInterval)
+    ) {
+      this.endResponse();
+    }
+    this.writable = this.mayWrite();
+  }
+
+  private update(): void {
+    const before = this.writable;
+    this.writable = this.mayWrite();
+    if (this.writable && !before) this.sink.drained();
+  }
+
+  private mayWrite(): boolean {
+    if (this.response === null || this.full || this.ended) return false;
+    return this.sent === null || this.sent.bytes < this.init.host.options.maxUnacknowledgedBytes;
+  }
+
+  /** The planned end of a response. */
+  private endResponse(): void {
+    const { response } = this;
+    if (response === null) return;
+    this.response = null;
+    this.writable = false;
+    response.setTimeout?.(LINGER_TIMEOUT, () => response.destroy());
+    response.end(this.envelope.end);
+  }
+
+  /** Lets go of a response that another one replaces. It may be half-open: the client has given it up anyway. */
+  private replaceResponse(): void {
+    const { response } = this;
+    if (response !== null && this.full) {
+      // all that it holds is written again
+      this.response = null;
+      response.destroy();
+    }
+    this.endResponse();
+    this.writable = false;
+  }
+
+  private sayGoodbye(): void {
+    this.writeFrames(this.envelope.frames([{ type: 'close' }], false));
+    this.endResponse();
+  }
+
+  private finish(reason: TransportEnd, description?: unknown): void {
+    if (this.ended) return;
+    if (this.response !== null) this.sayGoodbye();
+    this.release();
+    this.sink.closed(reason, description);
+  }
+
+  private release(): void {
+    this.ended = true;
+    this.confirmed();
+    this.writable = false;
+    this.sent?.clear();
+    this.upstream.abort();
+    if (this.closeTimer !== null) clearTimeout(this.closeTimer);
+    this.closeTimer = null;
+  }
+}
+
+/** A number as the wire writes it: decimal digits. NaN for anything else. */
+function parseCount(text: string | undefined): number {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+}
+
+function uncork(response: TransportResponse): void {
+  response.uncork?.();
+}
+
+function refuse(response: TransportResponse, status: number): void {
+  response.writeHead(status, { Connection: 'close' });
+  response.end();
+}
+
+function onDrain(this: OwnedResponse): void {
+  this[kDownstream]!.drain(this);
+}
+
+function onClose(this: OwnedResponse): void {
+  this[kDownstream]!.cut(this);
+}
+
+function ignoreError(): void {
+  // a response that fails also emits 'close', which ends what has to end
+}

@@ -1,0 +1,64 @@
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Frames that a client has not confirmed, oldest first, and their numbers. Taking from the front moves an index; the array
+ * is cut when half of it is free, so that both ends cost the same however many frames wait.
+ */
+export class Unacknowledged {
+  /** Number of the next frame that is sent; the first of a session is 1. */
+  next = 1;
+  /** Bytes of the frames that are kept. */
+  bytes = 0;
+  private frames: Buffer[] = [];
+  private front = 0;
+  /** Number of the oldest frame that is kept. */
+  private oldest = 1;
+
+  push(frame: Buffer): void {
+    this.frames.push(frame);
+    this.bytes += frame.length;
+    this.next++;
+  }
+
+  /**
+   * The client has every frame up to and with this one.
+   *
+   * @returns false when it confirms what was not sent.
+   */
+  confirm(number: number): boolean {
+    if (!Number.isSafeInteger(number) || number < 0 || number >= this.next) return false;
+    while (this.oldest <= number) {
+      this.bytes -= this.frames[this.front]!.length;
+      // a place that waits to be cut must not hold the bytes
+      this.frames[this.front] = NOTHING;
+      this.front++;
+      this.oldest++;
+    }
+    if (this.front === this.frames.length) {
+      this.frames = [];
+      this.front = 0;
+    } else if (this.front > 32 && this.front * 2 > this.frames.length) {
+      this.frames = this.frames.slice(this.front);
+      this.front = 0;
+    }
+    return true;
+  }
+
+  /** Number of the first frame that is not confirmed; `next` when all are. */
+  get first(): number {
+    return this.oldest;
+  }
+
+  /** Lets go of all frames; for the end of the session. */
+  clear(): void {
+    this.frames = [];
+    this.front = 0;
+    this.bytes = 0;
+    this.oldest = this.next;
+  }
+
+  /** All that is not confirmed, in order. */
+  pending(): readonly Buffer[] {
+    return this.front === 0 ? this.frames : this.frames.slice(this.front);
+  }
+}

@@ -1,0 +1,5 @@
+export { blockingProxy, type BlockingProxyOptions } from './blocking-proxy.js';
+export { bufferingProxy, type BufferingProxy, type BufferingProxyOptions } from './buffering-proxy.js';
+export { cuttingProxy, type CuttingProxy, type CuttingProxyOptions } from './cutting-proxy.js';
+export { slowProxy, type SlowProxyOptions } from './slow-proxy.js';
+export type { ProxyOptions, TestProxy } from './proxy.js';
