@@ -30,7 +30,7 @@ export class Mounts {
   private earlierListeners: RequestListener[];
 
   private constructor(private readonly server: HttpServer) {
-    server.off('request', refuse);
+    stopRefusing.call(server);
     this.earlierListeners = server.listeners('request') as RequestListener[];
     server.removeAllListeners('request');
     server.on('request', this.onRequest);
@@ -72,7 +72,7 @@ export class Mounts {
     if (server.listening && server.listenerCount('request') === 0) {
       // clients that still poll must get an answer: Node gives none without a listener, and the server could not close
       server.on('request', refuse);
-      server.once('close', () => server.off('request', refuse));
+      server.once('close', stopRefusing);
     }
   }
 
@@ -122,6 +122,11 @@ function isBelow(url: string, path: string): boolean {
   if (path.endsWith('/')) return true;
   const next = url[path.length];
   return next === undefined || next === '/' || next === '?' || next === '#';
+}
+
+function stopRefusing(this: HttpServer): void {
+  this.off('request', refuse);
+  this.off('close', stopRefusing);
 }
 
 function refuse(this: HttpServer, _request: IncomingMessage, response: ServerResponse): void {

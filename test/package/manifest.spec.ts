@@ -74,7 +74,7 @@ describe('the files of the package', () => {
 
 describe('the entries of the package', () => {
   it('are those that users may import', () => {
-    expect(Object.keys(manifest.exports)).toEqual(['.', './engine', './package.json']);
+    expect(Object.keys(manifest.exports)).toEqual(['.', './engine', './client', './testing', './package.json']);
   });
 
   it('name files that are in it, types first', () => {
@@ -116,8 +116,15 @@ describe('what the package needs', () => {
       '@nestjs/common': '^12.0.0',
       '@nestjs/core': '^12.0.0',
       '@nestjs/websockets': '^12.0.0',
+      'engine.io-client': '^6.6.0',
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',
+      'socket.io-client': '^4.8.0',
+    });
+    // a server needs no client
+    expect(manifest.peerDependenciesMeta).toEqual({
+      'engine.io-client': { optional: true },
+      'socket.io-client': { optional: true },
     });
     // Peers are what the specs run with.
     expect(Object.keys(manifest.devDependencies)).toEqual(
