@@ -5,7 +5,7 @@ import { passOn, startHttpProxy, type ProxyOptions, type TestProxy } from './pro
 export interface CuttingProxyOptions extends ProxyOptions {
   /** Milliseconds after which a response that has not ended is cut. */
   responsesAfter?: number;
-  /** Milliseconds after which a connection that was upgraded is cut; 0: right behind the answer to it. */
+  /** Milliseconds after which a connection that was upgraded is cut; 0: as soon as the upgrade was answered. */
   upgradesAfter?: number;
   /** Of how many POSTs one is cut, after the server has taken its body and answered: the client does not see the answer. */
   everyPost?: number;
@@ -39,12 +39,10 @@ export async function cuttingProxy(options: CuttingProxyOptions): Promise<Cuttin
     },
     tunnel(client: Duplex) {
       if (upgradesAfter === undefined) return;
-      const cut = (): void => {
+      const timer = setTimeout(() => {
         cuts.upgrades++;
         client.destroy();
-      };
-      if (upgradesAfter === 0) return cut();
-      const timer = setTimeout(cut, upgradesAfter);
+      }, upgradesAfter);
       client.on('close', () => clearTimeout(timer));
     },
   });

@@ -21,9 +21,10 @@ export function slowProxy(options: SlowProxyOptions): Promise<TestProxy> {
     const timer = setTimeout(() => {
       const server = connect(origin);
       server.on('error', ignoreError);
+      server.on('close', () => client.destroy());
+      client.on('close', () => server.destroy());
       delay(client, server, latency, bytesPerSecond);
       delay(server, client, latency, bytesPerSecond);
-      client.resume();
     }, 2 * latency);
     client.on('close', () => clearTimeout(timer));
   });
@@ -50,9 +51,7 @@ function delay(from: Socket, to: Socket, latency: number, bytesPerSecond: number
       if (inFlight <= IN_FLIGHT) from.resume();
     });
   });
-  const arrival = (): number => Math.max(free, performance.now()) + latency;
-  from.on('end', () => later(arrival(), () => to.end()));
-  from.on('close', () => later(arrival(), () => to.destroy()));
+  from.on('end', () => later(Math.max(free, performance.now()) + latency, () => to.end()));
   to.on('close', () => {
     for (const timer of timers) clearTimeout(timer);
   });
