@@ -3,3 +3,4 @@ export { bufferingProxy, type BufferingProxy, type BufferingProxyOptions } from 
 export { cuttingProxy, type CuttingProxy, type CuttingProxyOptions } from './cutting-proxy.js';
 export { slowProxy, type SlowProxyOptions } from './slow-proxy.js';
 export type { ProxyOptions, TestProxy } from './proxy.js';
+export { TestClient, type ReceivedEvent, type TestClientOptions, type TestTransportName } from './test-client.js';
