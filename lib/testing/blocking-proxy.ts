@@ -22,7 +22,7 @@ export interface BlockingProxyOptions extends ProxyOptions {
  * await proxy.close();
  * ```
  */
-export function blockingProxy(options: BlockingProxyOptions): Promise<TestProxy> {
+export async function blockingProxy(options: BlockingProxyOptions): Promise<TestProxy> {
   const { blocks = isUpgrade, answer = 'nothing' } = options;
   return startHttpProxy(options, {
     request(message, response) {

@@ -5,7 +5,7 @@ import { passOn, startHttpProxy, type ProxyOptions, type TestProxy } from './pro
 export interface CuttingProxyOptions extends ProxyOptions {
   /** Milliseconds after which a response that has not ended is cut. */
   responsesAfter?: number;
-  /** Milliseconds after which a connection that was upgraded is cut; 0: as soon as the upgrade was answered. */
+  /** Milliseconds after which a connection that was upgraded is cut; 0: right behind the answer to it. */
   upgradesAfter?: number;
   /** Of how many POSTs one is cut, after the server has taken its body and answered: the client does not see the answer. */
   everyPost?: number;
@@ -39,10 +39,12 @@ export async function cuttingProxy(options: CuttingProxyOptions): Promise<Cuttin
     },
     tunnel(client: Duplex) {
       if (upgradesAfter === undefined) return;
-      const timer = setTimeout(() => {
+      const cut = (): void => {
         cuts.upgrades++;
         client.destroy();
-      }, upgradesAfter);
+      };
+      if (upgradesAfter === 0) return cut();
+      const timer = setTimeout(cut, upgradesAfter);
       client.on('close', () => clearTimeout(timer));
     },
   });

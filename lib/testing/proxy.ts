@@ -26,8 +26,8 @@ export interface Behaviour {
   upgrade?(message: IncomingMessage, socket: Duplex): boolean;
   /** Passes an answer on. */
   answer?(answer: IncomingMessage, response: ServerResponse, message: IncomingMessage): void;
-  /** An upgrade was forwarded and accepted; both sides are connected. */
-  tunnel?(client: Duplex, server: Duplex): void;
+  /** An upgrade was forwarded and accepted, and the client has been told so. */
+  tunnel?(client: Duplex): void;
 }
 
 /** Starts an HTTP proxy. */
@@ -64,10 +64,11 @@ export async function startHttpProxy({ target }: ProxyOptions, behaviour: Behavi
       upstream.on('close', () => socket.destroy());
       socket.on('close', () => upstream.destroy());
       socket.write(rawHead(answer));
+      behaviour.tunnel?.(socket);
+      if (socket.destroyed) return;
       socket.write(first);
       upstream.write(head);
       socket.pipe(upstream).pipe(socket);
-      behaviour.tunnel?.(socket, upstream);
     });
     socket.on('close', () => forwarded.destroy());
     forwarded.end();

@@ -21,38 +21,46 @@ export function slowProxy(options: SlowProxyOptions): Promise<TestProxy> {
     const timer = setTimeout(() => {
       const server = connect(origin);
       server.on('error', ignoreError);
-      server.on('close', () => client.destroy());
-      client.on('close', () => server.destroy());
       delay(client, server, latency, bytesPerSecond);
       delay(server, client, latency, bytesPerSecond);
+      client.resume();
     }, 2 * latency);
     client.on('close', () => clearTimeout(timer));
   });
 }
 
+/** Passes bytes on when their time has come: one timer for the first that wait, for several would not keep their order. */
 function delay(from: Socket, to: Socket, latency: number, bytesPerSecond: number): void {
+  const waiting: { readonly at: number; readonly pass: () => void }[] = [];
+  let timer: NodeJS.Timeout | null = null;
   let free = 0;
   let inFlight = 0;
-  const timers = new Set<NodeJS.Timeout>();
-  const later = (time: number, callback: () => void): void => {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      callback();
-    }, time - performance.now());
-    timers.add(timer);
+  const wait = (): void => {
+    timer = waiting.length === 0 ? null : setTimeout(passOn, Math.max(1, waiting[0]!.at - performance.now()));
+  };
+  const passOn = (): void => {
+    const now = performance.now();
+    while (waiting.length > 0 && waiting[0]!.at <= now) waiting.shift()!.pass();
+    wait();
+  };
+  const later = (pass: () => void, bytes = 0): void => {
+    free = Math.max(free, performance.now()) + (bytes / bytesPerSecond) * 1000;
+    waiting.push({ at: free + latency, pass });
+    if (timer === null) wait();
   };
   from.on('data', (chunk: Buffer) => {
-    free = Math.max(free, performance.now()) + (chunk.length / bytesPerSecond) * 1000;
     inFlight += chunk.length;
     if (inFlight > IN_FLIGHT) from.pause();
-    later(free + latency, () => {
+    later(() => {
       inFlight -= chunk.length;
       to.write(chunk);
       if (inFlight <= IN_FLIGHT) from.resume();
-    });
+    }, chunk.length);
   });
-  from.on('end', () => later(Math.max(free, performance.now()) + latency, () => to.end()));
+  from.on('end', () => later(() => to.end()));
+  from.on('close', () => later(() => to.destroy()));
   to.on('close', () => {
-    for (const timer of timers) clearTimeout(timer);
+    waiting.length = 0;
+    if (timer !== null) clearTimeout(timer);
   });
 }
