@@ -1,6 +1,8 @@
 /** What an open packet says, besides the session's id. */
 export interface Handshake {
   readonly sid: string;
+  /** Transports to which the session may be upgraded. */
+  readonly upgrades: readonly string[];
   /** Milliseconds between pings of the server. */
   readonly pingInterval: number;
   /** Milliseconds within which the other side has to answer. */

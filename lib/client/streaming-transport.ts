@@ -27,8 +27,8 @@ const CONFIRM_BYTES = 64 * 1024;
 /** Milliseconds after which the server is told that the stream is read, when nothing else told it. */
 const CONFIRM_DELAY = 1000;
 
-/** Milliseconds by which a candidate lets others go first: the server tries one at a time. */
-const CANDIDATE_DELAY = 300;
+/** Why a session ended whose POSTs were answered while nothing came down. */
+export const HELD_BACK = 'the stream is held back';
 
 /** Bytes of a POST when the server's limit is not known, since another copy of the library has read the handshake. */
 const CAUTIOUS_PAYLOAD = 100_000;
@@ -45,6 +45,8 @@ interface SocketInternals {
 export abstract class StreamingTransport extends Transport implements UpstreamOwner {
   declare readonly setTimeoutFn: typeof setTimeout;
   declare readonly clearTimeoutFn: typeof clearTimeout;
+  /** Milliseconds by which a candidate of an upgrade lets stock ones go first: the server tries one at a time. */
+  protected candidateDelay = 300;
   private readonly upstream: Upstream;
   private readonly openTimeout: number;
   private readonly retryFor: number;
@@ -58,6 +60,8 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   /** Responses in a row that told nothing, and since when. */
   private failures = 0;
   private failingSince = 0;
+  /** Since when responses tell nothing although they are not cut. */
+  private heldBackSince = 0;
   /** Whether the last response ended by plan, so that nothing is on its way. */
   private endedByPlan = false;
   private lastSign = 0;
@@ -82,7 +86,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
 
   override doOpen(): void {
     this.startTimer('open', this.openTimeout, () => this.onError('open timeout', undefined));
-    if (this.isCandidate) this.startTimer('reopen', CANDIDATE_DELAY, () => this.get());
+    if (this.isCandidate) this.startTimer('reopen', this.candidateDelay, () => this.get());
     else this.get();
   }
 
@@ -198,6 +202,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     this.upstream.isCounted = true;
     this.next = number;
     this.failures = 0;
+    this.heldBackSince = 0;
     this.watch();
     if (this.isCandidate) this.onOpen();
   }
@@ -288,12 +293,13 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   private heldBack(): void {
     this.releaseStream();
     // what goes up is answered, what comes down is not delivered, twice: it is the stream, not the network
-    if (this.failures > 0 && this.upstream.lastAnswer >= Date.now() - this.patience) {
-      this.fail('the stream is held back');
+    if (this.heldBackSince > 0 && this.upstream.lastAnswer >= this.heldBackSince) {
+      this.fail(HELD_BACK);
       return;
     }
+    this.heldBackSince ||= Date.now();
     if (this.upstream.isIdle) this.upstream.send(['']);
-    this.reopen({ reason: 'the stream is held back' });
+    this.reopen({ reason: HELD_BACK });
   }
 
   /** Asks for another response when nothing came for longer than pings take: a connection can die without a word. */

@@ -242,8 +242,11 @@ export class Session extends EventEmitter implements TransportSink {
       this.waitingCallbacks = null;
     }
     this.flushing = true;
-    this.transport.send(packets);
-    this.flushing = false;
+    try {
+      this.transport.send(packets);
+    } finally {
+      this.flushing = false;
+    }
     this.emit('drain');
     this.server.emit('drain', this);
     if (this.readyState === 'closing' && this.writeBuffer.length === 0) this.transport.close();

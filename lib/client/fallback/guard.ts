@@ -1,0 +1,147 @@
+import { rememberHandshake, type Handshake } from '../handshake.js';
+import { HELD_BACK } from '../streaming-transport.js';
+import { RESERVE, Trial, type Attempt, type Candidate, type Course, type EngineSocket } from './trial.js';
+
+/** A transport class of engine.io-client. Most members are protected there, and meant for those who extend it. */
+export type TransportClass = new (opts: any) => any;
+
+interface Packet {
+  type: string;
+  data?: string;
+}
+
+/** Code of a WebSocket that ended without a closing handshake (RFC 6455, 7.1.5). */
+const ABNORMAL_CLOSURE = 1006;
+
+const trials = new WeakMap<object, Trial>();
+
+function trialOf(engine: EngineSocket, course: Course): Trial {
+  let trial = trials.get(engine);
+  if (trial === undefined) {
+    trial = new Trial(engine, course);
+    trials.set(engine, trial);
+  }
+  return trial;
+}
+
+/** Extends a transport by what a {@link Trial} has to know of it and do to it. */
+export function guard(Base: TransportClass, course: Course): TransportClass {
+  return class Guarded extends Base implements Candidate {
+    declare readonly name: string;
+    readonly attempt!: Attempt;
+    private readonly trial!: Trial;
+    /** Packets that came while it was in reserve; null when it is not, or no longer. */
+    private held: Packet[] | null = null;
+    /** Whether whoever uses it has closed it. */
+    private isClosing = false;
+
+    constructor(opts: any) {
+      super(opts);
+      const trial = trialOf(opts.socket as EngineSocket, course);
+      const isUpgrade = Boolean(this.query.sid);
+      if (!isUpgrade && !trial.isMakingReserve && this.name === RESERVE) {
+        const reserve = trial.takeReserve();
+        // the engine asks for a new transport of this kind; one is there, open or about to be
+        if (reserve !== null) return reserve as Guarded;
+      }
+      const role = isUpgrade ? 'upgrade' : trial.isMakingReserve ? 'reserve' : 'first';
+      this.trial = trial;
+      this.attempt = { transport: this.name, role, state: 'trying' };
+      if (role === 'reserve') this.held = [];
+      // the trial has candidates wait for each other
+      this.candidateDelay = 0;
+    }
+
+    open(): this {
+      if (this.held !== null && this.attempt.role === 'first') this.setTimeoutFn(() => this.letGo(), 0);
+      else super.open();
+      return this;
+    }
+
+    doOpen(): void {
+      if (this.attempt.role === 'upgrade') {
+        this.trial.addUpgrade(this);
+        return;
+      }
+      if (this.attempt.role === 'first') this.trial.beginFirst(this);
+      this.begin();
+    }
+
+    begin(): void {
+      super.doOpen();
+    }
+
+    close(): this {
+      this.isClosing = true;
+      super.close();
+      this.trial.dropped(this);
+      return this;
+    }
+
+    giveUp(reason: string): void {
+      if (this.attempt.state !== 'trying') return;
+      this.onError(reason);
+    }
+
+    onPacket(packet: Packet): void {
+      if (packet.type === 'open') {
+        const handshake = JSON.parse(packet.data!) as Handshake;
+        rememberHandshake(this.socket, handshake);
+        // its next poll, which goes out before the engine knows of it
+        this.query.sid = handshake.sid;
+        if (this.attempt.role === 'reserve') this.trial.reserveOpened(this);
+        else if (this.held === null) this.trial.opened(this);
+      } else if (this.attempt.role === 'upgrade' && packet.type === 'pong' && packet.data === 'probe') {
+        this.trial.upgradeAnswered();
+      }
+      if (this.held !== null) this.held.push(packet);
+      else super.onPacket(packet);
+    }
+
+    onError(reason: string, description?: unknown, context?: unknown): this {
+      const { attempt, trial } = this;
+      // what was given up may still complain
+      if (this.isClosing || attempt.state === 'failed') return this;
+      if (attempt.state === 'trying') {
+        this.end(reason);
+        if (attempt.role === 'reserve') return this;
+      } else if (reason === HELD_BACK) {
+        trial.demote(this, reason);
+      } else {
+        trial.wasCut(this);
+      }
+      return super.onError(reason, description, context);
+    }
+
+    onClose(details?: any): void {
+      const { attempt, trial } = this;
+      if (!this.isClosing) {
+        if (attempt.state === 'failed') return;
+        if (attempt.state === 'trying') {
+          // an error: only after that engine.io-client tries the next
+          this.onError(String(details?.description ?? 'closed'), details?.context);
+          return;
+        }
+        if (details?.context?.code === ABNORMAL_CLOSURE) trial.wasCut(this);
+      }
+      super.onClose(details);
+    }
+
+    /** Ends what has not opened, and tells the trial. */
+    private end(reason: string): void {
+      const { attempt, trial } = this;
+      if (attempt.role === 'upgrade') trial.upgradeFailed(this, reason);
+      else if (attempt.role === 'reserve') trial.reserveFailedToOpen(this, reason);
+      else trial.firstFailed(this, reason);
+      this.doClose();
+      this.readyState = 'closed';
+    }
+
+    /** Hands on what came while it was in reserve. */
+    private letGo(): void {
+      const packets = this.held ?? [];
+      this.held = null;
+      for (const packet of packets) this.onPacket(packet);
+    }
+  } as TransportClass;
+}
