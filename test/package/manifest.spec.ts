@@ -49,16 +49,21 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The one file for a script tag. */
+const BUNDLE = 'dist/client/nestwire.js';
+
 describe('the files of the package', () => {
   it('are the compiled sources, what they were compiled from, and the papers', () => {
     const compiled = filesIn(join(ROOT, 'lib'))
       .filter((name) => name.endsWith('.ts'))
       .flatMap((name) => ['.js', '.js.map', '.d.ts'].map((suffix) => `dist/${name.replace(/\.ts$/, suffix)}`));
-    expect(files).toEqual([...compiled, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].toSorted());
+    expect(files).toEqual(
+      [...compiled, BUNDLE, `${BUNDLE}.map`, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].toSorted(),
+    );
   });
 
   it('carry source maps that need no file which is not there', () => {
-    for (const path of ending('.js')) {
+    for (const path of ending('.js').filter((name) => name !== BUNDLE)) {
       const map = `${posix.basename(path)}.map`;
       expect(text(path)).toContain(`//# sourceMappingURL=${map}`);
       const { sources, sourcesContent } = JSON.parse(text(`${path}.map`)) as {
@@ -69,6 +74,9 @@ describe('the files of the package', () => {
       expect([path, sources.length, source]).toEqual([path, 1, path.replace(/^dist/, 'lib').replace(/\.js$/, '.ts')]);
       expect(sourcesContent).toEqual([text(source)]);
     }
+    const bundled = JSON.parse(text(`${BUNDLE}.map`)) as { sources: string[]; sourcesContent: string[] };
+    expect(bundled.sourcesContent).toHaveLength(bundled.sources.length);
+    expect(text(BUNDLE)).toContain('//# sourceMappingURL=nestwire.js.map');
   });
 });
 
