@@ -14,7 +14,14 @@ import { startNginx, type Nginx } from '../support/nginx.js';
 const BOUND = 4000;
 
 /** What everybody writes who wants WebSockets through nginx. */
-const UPGRADES = 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;';
+const UPGRADES =
+  'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;';
+
+/**
+ * Buffers, whatever we say. With HTTP/1.0 to the server, the default of Debian's nginx, it holds a body back; with 1.1 it
+ * passes each chunk on as it comes, even with buffering on.
+ */
+const BUFFERS = 'proxy_http_version 1.0; proxy_ignore_headers X-Accel-Buffering;';
 
 let live: Live;
 let nginx: Nginx | undefined;
@@ -36,9 +43,7 @@ afterEach(async () => {
 
 /** Connects through nginx with these directives. @returns milliseconds until an echo came back. */
 async function connectThrough(directives: string, options: ConnectOptions = {}): Promise<number> {
-  nginx = await startNginx(
-    `location / { proxy_pass http://127.0.0.1:${live.port}; proxy_http_version 1.1; ${directives} }`,
-  );
+  nginx = await startNginx(`location / { proxy_pass http://127.0.0.1:${live.port}; ${directives} }`);
   slow = await slowProxy({ target: nginx.port, latency: 10 });
   const began = performance.now();
   client = connect(slow.url, { forceNew: true, ...options });
@@ -75,7 +80,7 @@ describe('behind nginx', () => {
 
   it('that ignores X-Accel-Buffering, a connection falls back to polling', async () => {
     const began = performance.now();
-    expect(await connectThrough('proxy_ignore_headers X-Accel-Buffering;')).toBeLessThan(BOUND);
+    expect(await connectThrough(BUFFERS)).toBeLessThan(BOUND);
     await settles('eventsource upgrade failed');
     expect(performance.now() - began).toBeLessThan(BOUND);
     expect(client!.io.engine.transport.name).toBe('polling');
@@ -85,7 +90,7 @@ describe('behind nginx', () => {
   });
 
   it('that ignores X-Accel-Buffering, a stream that is tried first is passed over for polling', async () => {
-    const took = await connectThrough('proxy_ignore_headers X-Accel-Buffering;', {
+    const took = await connectThrough(BUFFERS, {
       transports: ['eventsource', 'polling'],
     });
     expect(took).toBeLessThan(BOUND);
