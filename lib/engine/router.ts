@@ -11,7 +11,7 @@ import { codecFor } from './protocol/codec.js';
 import { clientAddress, compileTrust, protocolOf, withQuery, type TrustProxy } from './request.js';
 import { Session, type EngineRequest } from './session.js';
 import type { HttpTransportKind, TransportKind } from './transports/registry.js';
-import type { Transport, TransportHost, TransportInit } from './transports/transport.js';
+import { NOBODY, type Transport, type TransportHost, type TransportInit } from './transports/transport.js';
 import { Upgrade } from './upgrade.js';
 import { UpgradeResponse, writeRawResponse } from './upgrade-response.js';
 import { WebSocketAcceptor } from './websocket-acceptor.js';
@@ -227,9 +227,6 @@ export class Router {
     return refusal;
   }
 }
-
-/** A new transport delivers to nobody until its session or upgrade takes it. */
-const NOBODY = { packet() {}, drained() {}, closed() {} };
 
 /** Refusals that another try may not meet. */
 function isTemporary(status: number): boolean {

@@ -7,7 +7,7 @@ import { FLUSH, type FlushTime } from './flusher.js';
 import type { Pulse } from './heartbeat.js';
 import type { ProtocolVersion } from './protocol/codec.js';
 import type { Packet, PacketType, RawData, WriteOptions } from './protocol/packet.js';
-import type { Transport, TransportEnd, TransportSink } from './transports/transport.js';
+import { NOBODY, type Transport, type TransportEnd, type TransportSink } from './transports/transport.js';
 import type { Upgrade } from './upgrade.js';
 
 /** Where a session stands. */
@@ -26,13 +26,6 @@ const PACKET_OVERHEAD = 100;
 
 /** Bytes above which a session does not wait for the end of the turn to write. */
 const FLUSH_EARLY_BYTES = 64 * 1024;
-
-/** Takes what a transport still delivers after its session let it go. */
-const NOBODY: TransportSink = {
-  packet() {},
-  drained() {},
-  closed() {},
-};
 
 /**
  * One client, across transports; what socket.io calls `conn`.

@@ -51,6 +51,24 @@ describe('Session, writes', () => {
     expect(write).toHaveBeenCalled();
   });
 
+  it('goes on after a write that threw', async () => {
+    await start();
+    const { client, session, received } = await connect();
+    jest.spyOn(session.transport, 'send').mockImplementationOnce(() => {
+      throw new Error('a broken transport');
+    });
+    expect(() => session.send('x'.repeat(200_000))).toThrow('a broken transport');
+    // a transport that was full, and tells that it is not any more
+    const transport = session.transport as { writable: boolean };
+    transport.writable = false;
+    session.send('after');
+    await new Promise(setImmediate);
+    transport.writable = true;
+    session.drained();
+    while (received.length < 2) await once(client, 'message');
+    expect(received[1]).toBe('4after');
+  });
+
   it('sends the handshake and what connection listeners write in one piece', async () => {
     await start();
     const writes: unknown[] = [];

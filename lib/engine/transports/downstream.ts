@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { deadlineEntry, type DeadlineEntry } from '../deadlines.js';
 import type { Packet } from '../protocol/packet.js';
+import { ignoreError, refuse, refuseMethod } from './answers.js';
 import type { Envelope } from './envelope.js';
 import { Framer, joinSmall } from './framer.js';
 import type {
@@ -112,8 +113,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     } else if (request.method === 'POST') {
       this.receive(request, response);
     } else {
-      response.writeHead(405, { Allow: 'GET, POST' });
-      response.end();
+      refuseMethod(response);
     }
   }
 
@@ -378,19 +378,10 @@ function uncork(response: TransportResponse): void {
   response.uncork?.();
 }
 
-function refuse(response: TransportResponse, status: number): void {
-  response.writeHead(status, { Connection: 'close' });
-  response.end();
-}
-
 function onDrain(this: OwnedResponse): void {
   this[kDownstream]!.drain(this);
 }
 
 function onClose(this: OwnedResponse): void {
   this[kDownstream]!.cut(this);
-}
-
-function ignoreError(): void {
-  // a response that fails also emits 'close', which ends what has to end
 }

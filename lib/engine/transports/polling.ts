@@ -1,6 +1,7 @@
 import { createDeflate, createGzip, type ZlibOptions } from 'node:zlib';
 import accepts from 'accepts';
 import type { Packet } from '../protocol/packet.js';
+import { ignoreError, refuse, refuseMethod } from './answers.js';
 import type {
   Transport,
   TransportEnd,
@@ -65,14 +66,12 @@ export class PollingTransport implements Transport, UpstreamSink {
       this.park(request, response);
     } else if (request.method === 'POST') {
       if (this.ended) {
-        response.writeHead(400, { Connection: 'close' });
-        response.end();
+        refuse(response, 400);
       } else {
         this.upstream.handle(request, response);
       }
     } else {
-      response.writeHead(405, { Allow: 'GET, POST' });
-      response.end();
+      refuseMethod(response);
     }
   }
 
@@ -227,8 +226,4 @@ export class PollingTransport implements Transport, UpstreamSink {
 
 function onResponseClose(this: OwnedResponse): void {
   this[kPolling]!.cut(this);
-}
-
-function ignoreError(): void {
-  // a response that fails also emits 'close', which ends what has to end
 }

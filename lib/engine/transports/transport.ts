@@ -62,6 +62,13 @@ export interface TransportSink {
   closed(reason: TransportEnd, description?: unknown): void;
 }
 
+/** Takes what a transport still delivers when nobody is above it: before its session is there, and after that let it go. */
+export const NOBODY: TransportSink = {
+  packet() {},
+  drained() {},
+  closed() {},
+};
+
 /** A transport whose client has yet to show that what is written reaches it. */
 export interface Confirmable {
   /** The client did not in time. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { refuse } from './answers.js';
 import type { TransportHost, TransportRequest, TransportResponse } from './transport.js';
 
 /*
@@ -154,12 +155,6 @@ export class Upstream {
     this.length = 0;
     return request;
   }
-}
-
-/** Refuses a body that is not going to be read: the connection cannot be used again. */
-function refuse(response: TransportResponse, status: number): void {
-  response.writeHead(status, { Connection: 'close' });
-  response.end();
 }
 
 function isBinary(request: TransportRequest): boolean {
