@@ -63,6 +63,7 @@ export class Session extends EventEmitter implements TransportSink {
   private pulse: Pulse | null;
   private waitingCallbacks: SendCallback[] | null;
   private sentCallbacks: SendCallback[] | null;
+  private drainWatchers: (() => void)[] | null;
 
   /** @internal Sessions are made by the engine. */
   constructor(
@@ -92,12 +93,28 @@ export class Session extends EventEmitter implements TransportSink {
     this.pulse = null;
     this.waitingCallbacks = null;
     this.sentCallbacks = null;
+    this.drainWatchers = null;
     transport.sink = this;
   }
 
   /** Whether a change of transport is under way. */
   get upgrading(): boolean {
     return this.upgrade !== null;
+  }
+
+  /** Bytes that were sent and have not left this process yet, as `limits.maxBufferedBytes` counts them. */
+  get waitingBytes(): number {
+    return this.bufferedBytes + this.transport.bufferedBytes;
+  }
+
+  /** Calls back, once, when the transport has written something; not any more once the session has ended. */
+  onceDrained(callback: () => void): void {
+    (this.drainWatchers ??= []).push(callback);
+  }
+
+  /** Takes a callback of {@link onceDrained} back. */
+  offDrained(callback: () => void): void {
+    this.drainWatchers = this.drainWatchers?.filter((one) => one !== callback) ?? null;
   }
 
   /** @internal Sends the handshake. */
@@ -175,6 +192,11 @@ export class Session extends EventEmitter implements TransportSink {
 
   /** For the transport: see TransportSink. */
   drained(): void {
+    const watchers = this.drainWatchers;
+    if (watchers !== null) {
+      this.drainWatchers = null;
+      process.nextTick(callAll, watchers, this.transport);
+    }
     const callbacks = this.sentCallbacks;
     this.sentCallbacks = null;
     if (this.flushing) {
@@ -276,7 +298,7 @@ export class Session extends EventEmitter implements TransportSink {
    * @returns false when the client reads too slowly, and was given up.
    */
   private account(bytes: number): boolean {
-    const waiting = this.bufferedBytes + this.transport.bufferedBytes;
+    const waiting = this.waitingBytes;
     const { maxBufferedBytes } = this.server.opts.limits;
     this.bufferedBytes += bytes;
     if (!(waiting > maxBufferedBytes)) return true;
@@ -304,6 +326,7 @@ export class Session extends EventEmitter implements TransportSink {
     this.upgrade?.abandon();
     this.waitingCallbacks = null;
     this.sentCallbacks = null;
+    this.drainWatchers = null;
     this.transport.sink = NOBODY;
     if (reason === 'ping timeout' || this.isSlowReader) this.transport.abort();
     else this.transport.discard();

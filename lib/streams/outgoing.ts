@@ -1,0 +1,41 @@
+import type { EventsMap } from './events-map.js';
+
+/** Whom a message goes to, instead of the client (client scope) or the whole namespace (gateway scope). */
+export interface Recipients {
+  /** Rooms; the id of a client is a room of its own. */
+  readonly to?: string | readonly string[];
+  /** Rooms whose members do not get it. */
+  readonly except?: string | readonly string[];
+}
+
+/** The event and its data, as Nest's `WsResponse` has them; for an event map, only pairs that are in it. */
+type Message<Events extends EventsMap> = {
+  [E in keyof Events & string]: { readonly event: E; readonly data: Parameters<Events[E]>[0] };
+}[keyof Events & string];
+
+/**
+ * What the Observable of a stream method may emit to say more than its data: which event it goes out as, and to whom. Told
+ * from plain data by its `event`, as a `WsResponse` is; what has none is data, and goes out as the event of the stream.
+ */
+export type Outgoing<Events extends EventsMap = any> = Message<Events> & Recipients;
+
+/** On what {@link addressed} made. */
+const ADDRESSED = Symbol('nestwire.addressed');
+
+/** Data for somebody else than usual, as the event of the stream. */
+export interface Addressed extends Recipients {
+  readonly data: unknown;
+  readonly event?: string;
+  readonly [ADDRESSED]: true;
+}
+
+/** Whether a value says of itself who is to get it, or as which event. */
+export function isOutgoing(value: unknown): value is Recipients & { readonly event?: string; readonly data: unknown } {
+  if (typeof value !== 'object' || value === null) return false;
+  return typeof (value as { event?: unknown }).event === 'string' || ADDRESSED in value;
+}
+
+/** Gives what a stream emits other recipients; what it names besides (its event, rooms to leave out) is kept. */
+export function addressed(value: unknown, to: string | readonly string[]): Addressed {
+  return isOutgoing(value) ? { ...value, to, [ADDRESSED]: true } : { data: value, to, [ADDRESSED]: true };
+}
