@@ -66,6 +66,8 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   private ended: boolean;
   /** Whether the response waits for `drain`. */
   private full: boolean;
+  /** Whether bytes were confirmed that nobody has been told of yet. */
+  private hasRoom: boolean;
   private responseBytes: number;
   private responseSince: number;
   /** Number of the last POST that was applied, and of the one that is being received. */
@@ -88,6 +90,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.started = false;
     this.ended = false;
     this.full = false;
+    this.hasRoom = false;
     this.responseBytes = 0;
     this.responseSince = 0;
     this.lastPost = 0;
@@ -280,7 +283,11 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   /** Takes note of an acknowledgement. @returns false when it was wrong; the request has been answered then. */
   private confirm(ack: string | undefined, response: TransportResponse): boolean {
     if (this.sent === null || ack === undefined) return true;
-    if (this.sent.confirm(parseCount(ack))) return true;
+    const { bytes } = this.sent;
+    if (this.sent.confirm(parseCount(ack))) {
+      this.hasRoom ||= this.sent.bytes < bytes;
+      return true;
+    }
     refuse(response, 400);
     this.finish('transport error', new Error(`client confirmed frame ${ack} of ${this.sent.next - 1}`));
     return false;
@@ -316,7 +323,9 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   private update(): void {
     const before = this.writable;
     this.writable = this.mayWrite();
-    if (this.writable && !before) this.sink.drained();
+    const { hasRoom } = this;
+    this.hasRoom = false;
+    if (this.writable && (hasRoom || !before)) this.sink.drained();
   }
 
   private mayWrite(): boolean {
