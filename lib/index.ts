@@ -1,5 +1,13 @@
+export { MessageStream, type MessageStreamOptions } from './nest/decorators/message-stream.decorator.js';
+export { SubscribeStream } from './nest/decorators/subscribe-stream.decorator.js';
 export { NestwireAdapter } from './nest/nestwire.adapter.js';
 export { NestwireModule } from './nest/nestwire.module.js';
-export type { NestwireOptions } from './nest/nestwire-options.js';
+export type { ErrorReplies, HandlerOrdering, NestwireOptions } from './nest/nestwire-options.js';
 export { replyError } from './nest/reply-error.js';
+export type { StreamDefaults, StreamOptions } from './nest/streams/stream-options.js';
+export type { StreamStats } from './nest/streams/stream-route.js';
+export type { EventsMap } from './streams/events-map.js';
+export type { Incoming } from './streams/incoming.js';
+export type { Outgoing, Recipients } from './streams/outgoing.js';
+export { writable$ } from './streams/writable.js';
 export type { Server, Socket } from 'socket.io';

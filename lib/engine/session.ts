@@ -163,6 +163,12 @@ export class Session extends EventEmitter implements TransportSink {
     if (this.readyState === 'closing' && this.writeBuffer.length === 0) this.transport.close();
   }
 
+  /** Ends the session at once, cutting its connection: for a client that does not read, which no goodbye reaches. */
+  giveUp(): void {
+    this.isSlowReader = true;
+    this.finish('transport error', new Error(`slow reader: ${this.waitingBytes} bytes were waiting`));
+  }
+
   // What a transport delivers.
 
   /** For the transport: see TransportSink. */
@@ -303,8 +309,7 @@ export class Session extends EventEmitter implements TransportSink {
     this.bufferedBytes += bytes;
     if (!(waiting > maxBufferedBytes)) return true;
     this.server.limitExceeded('maxBufferedBytes', `${waiting} bytes wait for session ${this.id}`);
-    this.isSlowReader = true;
-    this.finish('transport error', new Error(`slow reader: ${waiting} bytes were waiting`));
+    this.giveUp();
     return false;
   }
 

@@ -2,6 +2,7 @@ import type { WsMessageHandler } from '@nestjs/common';
 import type { Observable, Subscription } from 'rxjs';
 import type { Socket } from 'socket.io';
 import type { RouteTable } from './route-table.js';
+import { ClientQueue } from './streams/client-queue.js';
 
 /** Makes an Observable of what a handler returned. */
 export type Transform = (result: unknown) => Observable<unknown>;
@@ -25,15 +26,25 @@ export class ClientRoutes {
   disconnected: ((reason: string) => void) | null;
   /** Observables that still run for this client, whatever their gateway; kept by the first of the chain. */
   live: Set<Subscription> | null;
+  /** Messages that are handled in order, whatever their gateway; kept by the first of the chain. */
+  private ordered: ClientQueue | null;
+  private first: ClientRoutes;
   private next: ClientRoutes | null;
 
-  private constructor(table: RouteTable) {
+  private constructor(table: RouteTable, first: ClientRoutes | null) {
     this.table = table;
     this.callbacks = [];
     this.transform = null;
     this.disconnected = null;
     this.live = null;
+    this.ordered = null;
+    this.first = first ?? this;
     this.next = null;
+  }
+
+  /** The client's queue of messages that are handled in order. */
+  queue(): ClientQueue {
+    return (this.first.ordered ??= new ClientQueue());
   }
 
   /** A client's part of a table; undefined when it has none. */
@@ -46,9 +57,9 @@ export class ClientRoutes {
   /** A client's part of a table, made when it has none. */
   static of(client: Client, table: RouteTable): ClientRoutes {
     const first = client[ROUTES];
-    if (first === undefined) return (client[ROUTES] = new ClientRoutes(table));
+    if (first === undefined) return (client[ROUTES] = new ClientRoutes(table, null));
     let routes = first;
-    while (routes.table !== table) routes = routes.next ??= new ClientRoutes(table);
+    while (routes.table !== table) routes = routes.next ??= new ClientRoutes(table, first);
     return routes;
   }
 
@@ -82,6 +93,9 @@ export class ClientRoutes {
       routes.callbacks = [];
     }
     for (const subscription of first?.live ?? []) subscription.unsubscribe();
+    for (let routes = first ?? null; routes !== null; routes = routes.next) {
+      routes.table.streams?.leave(client, first!.ordered);
+    }
   }
 }
 

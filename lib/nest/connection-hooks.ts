@@ -59,6 +59,11 @@ export class ConnectionHooks {
     else client.disconnect?.();
   }
 
+  /** Whether a client that is connecting is to be disconnected as soon as everything is bound. */
+  isRefused(client: object): boolean {
+    return this.refused.has(client);
+  }
+
   /** Calls a hook of the application's gateways. */
   run(name: HookName, hook: Hook, gateway: unknown, client: HookClient, args: unknown[]): unknown {
     let result: unknown;

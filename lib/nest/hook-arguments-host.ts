@@ -1,11 +1,14 @@
 import type { ArgumentsHost, ContextType } from '@nestjs/common';
 
-/** What a filter learns of a failed `handleConnection` or `handleDisconnect`: the client, no data, and the hook's name. */
+/**
+ * What a filter learns of a failure that Nest did not call for a message: of `handleConnection` or `handleDisconnect`, the client, no
+ * data, and the hook's name; of a stream, its event, and the message that caused it where that is known.
+ */
 export class HookArgumentsHost implements ArgumentsHost {
-  private readonly args: readonly [client: object, data: undefined, ack: undefined, pattern: string];
+  private readonly args: readonly [client: object, data: unknown, ack: unknown, pattern: string];
 
-  constructor(client: object, hook: string) {
-    this.args = [client, undefined, undefined, hook];
+  constructor(client: object, pattern: string, data?: unknown, ack?: unknown) {
+    this.args = [client, data, ack, pattern];
   }
 
   getArgs<T extends unknown[]>(): T {

@@ -15,7 +15,18 @@ export const NEST_METADATA = {
   exceptionFilters: '__exceptionFilters__',
   /** `@Catch()`: the types a filter class catches; none for all. */
   filterCatches: '__filterCatchExceptions__',
+  /** `@SubscribeMessage()`: true on the method. */
+  messageHandler: 'websockets:message_mapping',
+  /** `@UsePipes()`: pipes of a class or a method, instances and classes. */
+  pipes: '__pipes__',
+  /** Decorators of parameters: what they say, by kind and place, on the class for the name of the method. */
+  parameters: '__routeArguments__',
+  /** What the compiler says of parameters: their types, on the prototype for the name of the method. */
+  parameterTypes: 'design:paramtypes',
 } as const;
+
+/** Kinds of parameters as Nest numbers them, in front of the place: `3:0` is the message as the first parameter. */
+const WS_PARAMETERS = { socket: '0:', payload: '3:', ack: '13:' } as const;
 
 /** Options as a gateway's decorator names them. */
 export type GatewayDecoratorOptions = Record<string, unknown> & { namespace?: string | RegExp; path?: string };
@@ -53,4 +64,56 @@ export function filterCatches(filter: object): readonly Type[] {
 /** Copies everything that decorators have written about one function to another that takes its place. */
 export function copyMetadata(from: object, to: object): void {
   for (const key of Reflect.getMetadataKeys(from)) Reflect.defineMetadata(key, Reflect.getMetadata(key, from), to);
+}
+
+/** Whether a method handles messages. */
+export function isMessageHandler(method: unknown): method is object {
+  return typeof method === 'function' && Reflect.getMetadata(NEST_METADATA.messageHandler, method) === true;
+}
+
+/** Makes a method one that handles no messages, whatever else was said about it. */
+export function unmarkMessageHandler(method: object): void {
+  Reflect.deleteMetadata(NEST_METADATA.messageHandler, method);
+}
+
+/** Pipes of a method, in the order in which they run. */
+export function methodPipes(method: object): readonly unknown[] {
+  return (Reflect.getMetadata(NEST_METADATA.pipes, method) as unknown[] | undefined) ?? [];
+}
+
+/** Replaces the pipes of a method. */
+export function setMethodPipes(method: object, pipes: readonly unknown[]): void {
+  Reflect.defineMetadata(NEST_METADATA.pipes, pipes, method);
+}
+
+/** What decorators of parameters have said, by kind and place. */
+export type HandlerParameters = Record<string, { readonly index: number; readonly pipes?: readonly unknown[] }>;
+
+/** The decorated parameters of a method, without those that a method of the same name has in a parent class. */
+export function handlerParameters(prototype: object, key: string): HandlerParameters {
+  const read = (owner: object | null): HandlerParameters =>
+    (owner && (Reflect.getMetadata(NEST_METADATA.parameters, owner, key) as HandlerParameters | undefined)) ?? {};
+  const inherited = read(Object.getPrototypeOf(prototype.constructor) as object | null);
+  const entries = Object.entries(read(prototype.constructor));
+  return Object.fromEntries(entries.filter(([name, parameter]) => inherited[name] !== parameter));
+}
+
+/** Says which parameters of a method Nest is to fill. */
+export function setHandlerParameters(prototype: object, key: string, parameters: HandlerParameters): void {
+  Reflect.defineMetadata(NEST_METADATA.parameters, parameters, prototype.constructor, key);
+}
+
+/** Whether a decorated parameter is of a kind. @param name as {@link handlerParameters} names it. */
+export function isWsParameter(name: string, kind: keyof typeof WS_PARAMETERS): boolean {
+  return name.startsWith(WS_PARAMETERS[kind]);
+}
+
+/** The types of a method's parameters; none where the compiler did not say them. */
+export function parameterTypes(prototype: object, key: string): readonly unknown[] | undefined {
+  return Reflect.getMetadata(NEST_METADATA.parameterTypes, prototype, key) as unknown[] | undefined;
+}
+
+/** Says what the types of a method's parameters are. */
+export function setParameterTypes(prototype: object, key: string, types: readonly unknown[] | undefined): void {
+  if (types !== undefined) Reflect.defineMetadata(NEST_METADATA.parameterTypes, types, prototype, key);
 }

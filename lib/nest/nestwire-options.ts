@@ -1,4 +1,5 @@
 import type { BoundServerOptions } from '../socket-io/bind-socket-io.js';
+import type { StreamDefaults } from './streams/stream-options.js';
 
 /**
  * How a failure in a handler, guard, pipe or interceptor is answered when no filter of the application took it.
@@ -9,8 +10,21 @@ import type { BoundServerOptions } from '../socket-io/bind-socket-io.js';
  */
 export type ErrorReplies = 'reply' | 'nest';
 
+/**
+ * Whether the handlers (`@SubscribeMessage`) of one client's messages may overtake each other.
+ *
+ * - `none`: each begins when its message arrives, as in Nest; a later one may be done first.
+ * - `client`: each begins when the one before is done, in order of arrival, streams' guards and pipes among them. One that takes
+ *   longer than `streams.timeout` keeps the next one waiting no more.
+ */
+export type HandlerOrdering = 'none' | 'client';
+
 /** Options of Nestwire: of the engine, of socket.io, and of the Nest layer. A gateway's own options win over these. */
 export interface NestwireOptions extends BoundServerOptions {
   /** How failures are answered. Default `reply`. */
   errors?: ErrorReplies;
+  /** Whether the messages of one client are handled in order. Default `none`. */
+  ordering?: HandlerOrdering;
+  /** What holds for all `@SubscribeStream` methods that do not say otherwise. */
+  streams?: StreamDefaults;
 }

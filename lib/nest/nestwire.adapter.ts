@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import { Logger, type INestApplicationContext, type WsMessageHandler } from '@nestjs/common';
-import { ModulesContainer, NestApplication, NestApplicationContext } from '@nestjs/core';
+import { ExternalContextCreator, ModulesContainer, NestApplication, NestApplicationContext } from '@nestjs/core';
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { Observable } from 'rxjs';
 import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
@@ -12,6 +12,8 @@ import { findGateways, findModuleOptions, type Gateway } from './gateways.js';
 import type { NestwireOptions } from './nestwire-options.js';
 import { RouteTable, type RouteHost } from './route-table.js';
 import { setServerContext, type ServerContext } from './server-context.js';
+import { ApplicationStreams } from './streams/application-streams.js';
+import type { StreamStats } from './streams/stream-route.js';
 import { installErrorsFilter } from './ws-errors.filter.js';
 
 /** Options of the adapter; they win over those of `NestwireModule`. */
@@ -46,6 +48,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
   readonly #hooks = new ConnectionHooks(this.logger);
   readonly #context: ServerContext;
   readonly #routeHost: RouteHost;
+  readonly #streams: ApplicationStreams;
   readonly #servers = new Map<string, Server>();
   /** RegExp namespaces by server and pattern: socket.io would make a second one that no client reaches. */
   readonly #patternNamespaces = new WeakMap<Server, Map<string, Namespace>>();
@@ -61,13 +64,22 @@ export class NestwireAdapter extends AbstractWsAdapter {
     if (app === appOrHttpServer && !(app instanceof NestApplication)) Object.assign(this, { httpServer: undefined });
     this.#app = app;
     const modules = app?.get(ModulesContainer, { strict: false });
-    const { errors = 'reply', ...serverOptions } = { ...(modules && findModuleOptions(modules)), ...defined(given) };
+    const {
+      errors = 'reply',
+      ordering = 'none',
+      streams = {},
+      ...serverOptions
+    } = { ...(modules && findModuleOptions(modules)), ...defined(given) };
     if (errors !== 'reply' && errors !== 'nest') throw new InvalidOptionError('errors', 'must be "reply" or "nest"');
+    if (ordering !== 'none' && ordering !== 'client')
+      throw new InvalidOptionError('ordering', 'must be "none" or "client"');
     // limits and refusals of the engine belong into the application's log
     this.#serverOptions = { logger: (line) => this.logger.warn(line), ...serverOptions };
     this.#context = { errors: modules === undefined ? 'nest' : errors, hooks: this.#hooks };
+    this.#streams = new ApplicationStreams(streams, this.logger);
     this.#routeHost = {
       logger: this.logger,
+      ordered: ordering === 'client' ? this.#streams.handlerCalls : null,
       answersByAck: this.#context.errors === 'reply',
       mapPayload: (payload) => this.mapPayload(payload),
     };
@@ -76,7 +88,8 @@ export class NestwireAdapter extends AbstractWsAdapter {
       gateways.map(({ metatype }) => metatype),
       serverOptions.path,
     );
-    for (const gateway of gateways) this.#prepare(gateway);
+    const contexts = app?.get(ExternalContextCreator, { strict: false });
+    for (const gateway of gateways) this.#prepare(gateway, contexts!);
   }
 
   /** The server for a port and path, or one of its namespaces. Gateways on the same port and path share one server. */
@@ -117,6 +130,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
     const custom = this.bindMessageHandlers === NestwireAdapter.prototype.bindMessageHandlers ? null : transform;
     const routes = this.#connecting?.accepts(handlers) ? this.#connecting : new RouteTable(this.#routeHost);
     routes.bind(client, handlers, custom);
+    if (!this.#hooks.isRefused(client)) routes.openStreams(client);
   }
 
   /** The data of a message and its acknowledgement. Several arguments come as an array. */
@@ -129,7 +143,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
   }
 
   override bindClientConnect(server: Server | Namespace, callback: Function): void {
-    const routes = new RouteTable(this.#routeHost);
+    const routes = new RouteTable(this.#routeHost, this.#streams.takeCurrent());
     server.on('connection', (client: Socket) => {
       if (this.#isStarting()) {
         this.closeClient(client);
@@ -174,9 +188,14 @@ export class NestwireAdapter extends AbstractWsAdapter {
     await closing;
   }
 
-  /** Waits for what gateways still do for clients that the shutdown disconnected. */
+  /** Completes all streams, and waits for what gateways still do for clients that the shutdown disconnected. */
   override async dispose(): Promise<void> {
-    await this.#hooks.settled();
+    await Promise.all([this.#streams.close(), this.#hooks.settled()]);
+  }
+
+  /** What has happened in the streams of this application since the start, a row a `@SubscribeStream` method. */
+  streamStats(): StreamStats[] {
+    return this.#streams.stats();
   }
 
   #serverFor(port: number, options: BoundServerOptions): Server {
@@ -201,9 +220,10 @@ export class NestwireAdapter extends AbstractWsAdapter {
     return parent;
   }
 
-  #prepare(gateway: Gateway): void {
+  #prepare(gateway: Gateway, contexts: ExternalContextCreator): void {
     installErrorsFilter(gateway.metatype);
     this.#hooks.protect(gateway);
+    this.#streams.prepare(gateway, contexts);
   }
 
   /**

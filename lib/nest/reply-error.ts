@@ -20,10 +20,15 @@ export function rememberAnswer(ack: Ack): Ack {
   return remembering;
 }
 
+/** Whether an acknowledgement can still carry an answer. */
+export function isOpen(ack: Ack): boolean {
+  return ack[ANSWERED] !== true;
+}
+
 /** The acknowledgement that can still carry an answer, if the sender asked for one. */
 export function openAck(host: ArgumentsHost): Ack | undefined {
   const ack = host.getArgByIndex<Ack | undefined>(2);
-  return typeof ack === 'function' && ack[ANSWERED] !== true ? ack : undefined;
+  return typeof ack === 'function' && isOpen(ack) ? ack : undefined;
 }
 
 /**

@@ -1,14 +1,19 @@
 import type { LoggerService, WsMessageHandler } from '@nestjs/common';
 import { from, isObservable, type Observable } from 'rxjs';
 import type { Socket } from 'socket.io';
+import type { DeadlineQueue } from '../engine/deadlines.js';
 import { ClientRoutes, type Transform } from './client-routes.js';
+import { HandlerCall } from './handler-call.js';
 import { markAnswered, rememberAnswer, type Ack } from './reply-error.js';
+import type { GatewayStreams } from './streams/gateway-streams.js';
 
 /** What a route table takes from its adapter. */
 export interface RouteHost {
   readonly logger: Pick<LoggerService, 'error'>;
   /** Whether a failure may be answered by the acknowledgement, so that its use has to be known. */
   readonly answersByAck: boolean;
+  /** Where the handlers of one client run one after the other: how long each may keep the next one waiting. */
+  readonly ordered: DeadlineQueue<HandlerCall> | null;
   /** The message of an event's arguments; one argument comes as it is, several as an array. */
   mapPayload(payload: unknown): { data: unknown; ack?: Function };
 }
@@ -29,7 +34,11 @@ export class RouteTable {
   private routes: readonly Route[] | null = null;
   private readonly disconnectListener: (this: Socket, reason: string) => void;
 
-  constructor(private readonly host: RouteHost) {
+  constructor(
+    private readonly host: RouteHost,
+    /** The streams of the gateway, if it has any. */
+    readonly streams: GatewayStreams | null = null,
+  ) {
     this.disconnectListener = makeDisconnectListener(this);
   }
 
@@ -58,6 +67,11 @@ export class RouteTable {
     for (const { message, listener } of this.routes) client.on(message, listener);
   }
 
+  /** Begins the gateway's streams of a client that was bound. */
+  openStreams(client: Socket): void {
+    if (client.connected !== false) this.streams?.open(client);
+  }
+
   /** Takes the listeners for messages from a client. */
   unbind(client: Socket): void {
     for (const { message, listener } of this.routes ?? []) client.off(message, listener);
@@ -69,36 +83,74 @@ export class RouteTable {
     client.on('disconnect', this.disconnectListener);
   }
 
-  /** @internal Handles one message. */
-  async receive(client: Socket, index: number, payload: unknown): Promise<void> {
-    const { callbacks, transform } = ClientRoutes.find(client, this)!;
-    const callback = callbacks[index];
+  /** @internal Takes one message that arrived. */
+  receive(client: Socket, index: number, payload: unknown): void {
+    const routes = ClientRoutes.find(client, this)!;
+    const callback = routes.callbacks[index];
     // an earlier listener of this very message has disconnected the client
     if (callback === undefined) return;
-    const { answersItself } = this.routes![index]!;
     try {
       const { data, ack } = this.host.mapPayload(payload) as { data: unknown; ack?: Ack };
-      const watched = ack !== undefined && answersItself && this.host.answersByAck ? rememberAnswer(ack) : ack;
-      const returned: unknown = callback(data, watched);
-      const automaticAck = answersItself ? undefined : ack;
-      if (transform !== null) {
-        this.subscribe(client, transform(returned), automaticAck);
-        return;
+      const stream = this.streams?.routes[index];
+      if (stream) stream.receive(client, routes, callback, data, ack);
+      else if (this.host.ordered === null) void this.handle(client, index, callback, data, ack, undefined);
+      else {
+        const call = new HandlerCall(this, client, index, callback, data, ack, this.host.ordered);
+        call.addTo(routes.queue(), this.routes![index]!.message);
       }
-      const result = await returned;
-      // what a client that has gone would get is dropped, and so are streams that nobody would end
-      if (result === undefined || result === null || client.connected === false) return;
-      if (isObservable(result)) this.subscribe(client, result, automaticAck);
-      else deliver(client, result, automaticAck);
     } catch (error) {
-      // a filter of the application has thrown; the next message of this event is handled as if nothing had happened
+      // an adapter of the application, or one of its filters, has thrown
       this.host.logger.error(error);
     }
   }
 
-  private subscribe(client: Socket, results: Observable<unknown>, ack: Ack | undefined): void {
+  /**
+   * @internal Handles one message.
+   * @param settled called once its result is there.
+   */
+  async handle(
+    client: Socket,
+    index: number,
+    callback: WsMessageHandler['callback'],
+    data: unknown,
+    ack: Ack | undefined,
+    settled: (() => void) | undefined,
+  ): Promise<void> {
+    const { answersItself } = this.routes![index]!;
+    const transform = ClientRoutes.find(client, this)!.transform;
+    try {
+      const watched = ack !== undefined && answersItself && this.host.answersByAck ? rememberAnswer(ack) : ack;
+      const returned: unknown = callback(data, watched);
+      const automaticAck = answersItself ? undefined : ack;
+      if (transform !== null) {
+        this.subscribe(client, transform(returned), automaticAck, settled);
+        return;
+      }
+      const result = await returned;
+      if (isObservable(result)) {
+        // streams that nobody would end are not begun
+        if (client.connected === false && settled === undefined) return;
+        this.subscribe(client, result, automaticAck, settled);
+        return;
+      }
+      // what a client that has gone would get is dropped
+      if (result !== undefined && result !== null && client.connected !== false) deliver(client, result, automaticAck);
+    } catch (error) {
+      // a filter of the application has thrown; the next message of this event is handled as if nothing had happened
+      this.host.logger.error(error);
+    }
+    settled?.();
+  }
+
+  private subscribe(
+    client: Socket,
+    results: Observable<unknown>,
+    ack: Ack | undefined,
+    settled: (() => void) | undefined,
+  ): void {
     const subscription = from(results).subscribe({
       next: (result) => {
+        settled?.();
         if (result === undefined || result === null || client.connected === false) return;
         try {
           // should the stream fail later, its failure cannot use this acknowledgement any more
@@ -107,7 +159,11 @@ export class RouteTable {
           this.host.logger.error(error);
         }
       },
-      error: (error: unknown) => this.host.logger.error(error),
+      error: (error: unknown) => {
+        this.host.logger.error(error);
+        settled?.();
+      },
+      complete: settled,
     });
     ClientRoutes.endWithClient(client, subscription);
   }
@@ -132,7 +188,7 @@ function makeRoute(table: RouteTable, { message, isAckHandledManually }: WsMessa
     message,
     answersItself: isAckHandledManually,
     listener(this: Socket, ...args: unknown[]) {
-      void table.receive(this, index, args.length > 1 ? args : args[0]);
+      table.receive(this, index, args.length > 1 ? args : args[0]);
     },
   };
 }

@@ -1,0 +1,275 @@
+import type { LoggerService, WsMessageHandler } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import type { Namespace, Socket } from 'socket.io';
+import type { DeadlineQueue } from '../../engine/deadlines.js';
+import type { Incoming } from '../../streams/incoming.js';
+import type { Gateway } from '../gateways.js';
+import { HookArgumentsHost } from '../hook-arguments-host.js';
+import { findHookFilter } from '../hook-filters.js';
+import { isOpen, markAnswered, type Ack } from '../reply-error.js';
+import { wsErrorsFilter } from '../ws-errors.filter.js';
+import { Admission } from './admission.js';
+import { ClientQueue } from './client-queue.js';
+import type { ArgumentsOf } from './stream-arguments.js';
+import type { StreamDefinition } from './stream-definition.js';
+import type { StreamSettings } from './stream-options.js';
+import { StreamOutput, type OutputHost } from './stream-output.js';
+import { StreamRun } from './stream-run.js';
+
+/** What has happened to the messages and the output of a stream method since the start. */
+export interface StreamStats {
+  /** `BoardGateway.strokes()` */
+  readonly stream: string;
+  readonly event: string;
+  /** Streams that run now: one a client, or one in gateway scope. */
+  active: number;
+  /** Messages that came into the stream. */
+  admitted: number;
+  /** Messages that were refused for want of room in their client's queue. */
+  overflowed: number;
+  /** Messages whose guards, interceptors and pipes took too long. */
+  timedOut: number;
+  /** Errors of operators and of the method. */
+  failed: number;
+  /** Values that slow readers were not sent. */
+  dropped: number;
+}
+
+/** Who keeps the queue of a client. */
+export interface QueueOwner {
+  queue(): ClientQueue;
+}
+
+/** What stream routes take from their adapter. */
+export interface StreamHost {
+  readonly logger: Pick<LoggerService, 'error' | 'warn'>;
+}
+
+/** One stream method of one gateway: who has a stream of it, how messages come into it, and where its errors go. */
+export class StreamRoute implements OutputHost {
+  readonly definition: StreamDefinition;
+  readonly settings: StreamSettings;
+  readonly logger: StreamHost['logger'];
+  readonly deadlines: DeadlineQueue<Admission>;
+  readonly clients: ReadonlySet<Socket>;
+  readonly output: StreamOutput;
+  readonly stats: StreamStats;
+  namespace: Namespace | null = null;
+  private readonly gateway: Gateway;
+  private readonly arguments: ArgumentsOf;
+  private readonly runs = new Map<Socket | null, StreamRun>();
+  /** Queues of clients for this stream alone, where several messages may be under way. */
+  private readonly queues = new Map<Socket, ClientQueue>();
+  /** Clients that were told of a full queue, and may not have to be told again. */
+  private readonly told = new WeakSet<Socket>();
+
+  constructor(
+    definition: StreamDefinition,
+    settings: StreamSettings,
+    gateway: Gateway,
+    clients: ReadonlySet<Socket>,
+    deadlines: DeadlineQueue<Admission>,
+    args: ArgumentsOf,
+    { logger }: StreamHost,
+  ) {
+    this.definition = definition;
+    this.settings = settings;
+    this.gateway = gateway;
+    this.clients = clients;
+    this.deadlines = deadlines;
+    this.arguments = args;
+    this.logger = logger;
+    this.output = new StreamOutput(this);
+    const { name, event } = definition;
+    this.stats = { stream: name, event, active: 0, admitted: 0, overflowed: 0, timedOut: 0, failed: 0, dropped: 0 };
+  }
+
+  get event(): string {
+    return this.definition.event;
+  }
+
+  // Beginning and end.
+
+  /** Begins the stream of a client, or for null that of the gateway. */
+  open(client: Socket | null): void {
+    if ((this.settings.scope === 'gateway') !== (client === null)) return;
+    const run = new StreamRun(this, client);
+    this.runs.set(client, run);
+    this.stats.active++;
+    run.start();
+  }
+
+  /** The queue of a client for this stream alone, if it has one. */
+  queueOf(client: Socket): ClientQueue | undefined {
+    return this.queues.get(client);
+  }
+
+  /** Completes the stream of a client, or of the gateway. @param force whatever waits. */
+  close(client: Socket | null, force = false): void {
+    if (client !== null) this.queues.delete(client);
+    const run = this.runs.get(client);
+    if (run === undefined) return;
+    if (force) run.finish();
+    else run.end();
+    if (run.isEnded) this.runs.delete(client);
+  }
+
+  /** @internal A run has ended. One that has given up stays until its client goes, and refuses what is still sent. */
+  ended(client: Socket | null): void {
+    this.stats.active--;
+    if (client !== null && !this.clients.has(client)) this.runs.delete(client);
+  }
+
+  /** @internal Calls the method. */
+  call(stream: Observable<unknown>, client: Socket | null): unknown {
+    const { instance } = this.gateway;
+    const method = instance[this.definition.methodKey] as (...args: unknown[]) => unknown;
+    const args = this.arguments(stream, client);
+    return Array.isArray(args) ? method.apply(instance, args) : args.then((filled) => method.apply(instance, filled));
+  }
+
+  // Messages.
+
+  /** Takes a message that arrived. @param owner of the client's queue for all its streams. */
+  receive(
+    client: Socket,
+    owner: QueueOwner,
+    callback: WsMessageHandler['callback'],
+    data: unknown,
+    ack: Ack | undefined,
+  ): void {
+    const queue = this.settings.concurrency > 1 ? this.ownQueue(client) : owner.queue();
+    const admission = new Admission(this, client, callback, data, ack);
+    if (queue.waiting >= this.settings.queue.limit) {
+      this.overflow(queue, admission);
+      return;
+    }
+    if (queue.waiting === 0) this.told.delete(client);
+    queue.add(admission);
+  }
+
+  /** @internal A message has passed guards and pipes. */
+  admit(admission: Admission, value: unknown): void {
+    const { client, ack } = admission;
+    const run = this.runs.get(this.settings.scope === 'gateway' ? null : client);
+    if (run === undefined || run.isOver) {
+      admission.refuse('stream_ended', `"${this.event}" takes no more messages`);
+      return;
+    }
+    if (run.waiting >= this.settings.queue.limit) {
+      this.refuseOverflown(admission);
+      return;
+    }
+    this.stats.admitted++;
+    run.push(admission, value);
+    if (ack !== undefined && this.settings.ack === 'auto' && isOpen(ack)) {
+      markAnswered(ack);
+      ack();
+    }
+  }
+
+  /** @internal What the stream's elements are. */
+  elementOf({ client, ack }: Admission, data: unknown): unknown {
+    if (this.settings.ack === 'manual')
+      return { client, data, ack: ack ? answerOnce(ack) : noAnswer } satisfies Incoming;
+    return this.settings.scope === 'gateway' ? ({ client, data, ack: noAnswer } satisfies Incoming) : data;
+  }
+
+  /** @internal */
+  timedOut(admission: Admission): void {
+    this.stats.timedOut++;
+    this.logger.warn(`${this.definition.name}: a message had not passed after ${this.settings.timeout} ms`);
+    admission.refuse('timeout', `"${this.event}" took too long`);
+  }
+
+  private ownQueue(client: Socket): ClientQueue {
+    let queue = this.queues.get(client);
+    if (queue === undefined) this.queues.set(client, (queue = new ClientQueue(this.settings.concurrency)));
+    return queue;
+  }
+
+  private overflow(queue: ClientQueue, admission: Admission): void {
+    const { overflow } = this.settings.queue;
+    if (overflow === 'disconnect') {
+      this.stats.overflowed++;
+      const { client } = admission;
+      this.logger.warn(`${this.definition.name}: ${queue.waiting} messages of client ${client.id} wait`);
+      client.conn.close();
+      return;
+    }
+    if (overflow === 'dropOldest') {
+      const oldest = queue.take((job): job is Admission => job instanceof Admission && job.route === this);
+      if (oldest !== undefined) {
+        queue.add(admission);
+        this.refuseOverflown(oldest);
+        return;
+      }
+    }
+    this.refuseOverflown(admission);
+  }
+
+  private refuseOverflown(admission: Admission): void {
+    const { client, ack } = admission;
+    this.stats.overflowed++;
+    if (ack === undefined) {
+      // a flood must not be answered by another one
+      if (this.told.has(client)) return;
+      this.told.add(client);
+    }
+    admission.refuse('queue_full', `too many messages of "${this.event}" at a time`);
+  }
+
+  // Errors.
+
+  /** @internal An operator or the method has thrown. @param cause the message that made it, if that is known. */
+  failed(error: unknown, cause: Admission | null, client: Socket | null): void {
+    this.stats.failed++;
+    if (cause !== null) this.report(error, cause);
+    else if (client !== null) this.report(error, { client, data: undefined, ack: undefined });
+    else this.logger.error(error);
+  }
+
+  /** @internal What follows when a stream has failed for good. */
+  gaveUp(client: Socket | null): void {
+    const { name } = this.definition;
+    const { onError } = this.settings;
+    if (client === null) {
+      this.logger.error(`${name} has ended: it failed ${onError === 'restart' ? 'too often' : 'once'}`);
+    } else if (onError !== 'complete' && client.connected) {
+      this.logger.warn(`${name} has failed for client ${client.id}, which is disconnected`);
+      client.conn.close();
+    }
+  }
+
+  /** Gives an exception to the filters, as one that a handler of the message has thrown. */
+  report(exception: unknown, { client, data, ack }: Pick<Admission, 'client' | 'data' | 'ack'>): void {
+    const gate = this.gateway.instance[this.definition.key];
+    const filter = findHookFilter(this.gateway, gate, exception) ?? wsErrorsFilter;
+    try {
+      const answered: unknown = filter.catch(exception, new HookArgumentsHost(client, this.event, data, ack));
+      if (answered instanceof Promise) answered.catch((error: unknown) => this.logger.error(error));
+    } catch (error) {
+      this.logger.error(error);
+    }
+  }
+
+  dropped(): void {
+    this.stats.dropped++;
+  }
+
+  warn(text: string): void {
+    this.logger.warn(`${this.definition.name}: ${text}`);
+  }
+}
+
+function noAnswer(): void {
+  // none was asked for, or it has been given
+}
+
+function answerOnce(ack: Ack): (...answer: unknown[]) => void {
+  return (...answer) => {
+    if (!isOpen(ack)) return;
+    markAnswered(ack);
+    ack(...answer);
+  };
+}
