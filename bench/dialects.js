@@ -32,6 +32,13 @@ const socketIo = {
   news: (n) => `42["news",${news(n)}]`,
 };
 
+/** The same with answers as events: what a handler and a stream can both give. */
+const socketIoEvents = {
+  ...socketIo,
+  request: (n) => `42["echo",${echo(n)}]`,
+  answer: (n) => `42["echoed",${echo(n)}]`,
+};
+
 /** The JSON of platform-ws: `{event, data}` to the server; a handler's answer comes back as it is. */
 const nestWs = {
   path: '/',
@@ -51,4 +58,6 @@ export const DIALECTS = {
   ws: bareWs,
   'socket.io': socketIo,
   'nestwire-engine': socketIo,
+  'nestwire-handler': socketIoEvents,
+  'nestwire-stream': socketIoEvents,
 };

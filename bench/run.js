@@ -12,10 +12,15 @@ import { ratios, spread, table } from './stats.js';
 
 const DEFAULT_PEERS = ['platform-socket.io', 'platform-ws', 'ws', 'nestwire'];
 
+/** A stream and a handler that do the same, with the same guard and pipe. */
+const STREAM_PEERS = ['nestwire-handler', 'nestwire-stream'];
+
 /** `units` (messages, emits) are a round's; each server has done `warmUp` of them before the first round counts. */
 const scenarios = {
   echo10: { measure: echo, connections: 50, inFlight: 10, units: 30_000, warmUp: 60_000, rounds: 7 },
   echo1: { measure: echo, connections: 50, inFlight: 1, units: 20_000, warmUp: 40_000, rounds: 7 },
+  stream10: { measure: echo, connections: 50, inFlight: 10, units: 30_000, warmUp: 60_000, rounds: 7, peers: STREAM_PEERS },
+  stream1: { measure: echo, connections: 50, inFlight: 1, units: 20_000, warmUp: 40_000, rounds: 7, peers: STREAM_PEERS },
   broadcast: { measure: broadcast, connections: 200, units: 250, warmUp: 500, step: 50, intervalMs: 0, rounds: 7 },
   paced: { measure: broadcast, connections: 200, units: 150, warmUp: 500, step: 50, intervalMs: 10, rounds: 5 },
   heap20: { measure: heap, connections: 2000, handlers: 20, rounds: 3 },
@@ -25,8 +30,8 @@ const scenarios = {
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    peers: { type: 'string', default: DEFAULT_PEERS.join(',') },
-    subject: { type: 'string', default: 'nestwire' },
+    peers: { type: 'string' },
+    subject: { type: 'string' },
     rounds: { type: 'string' },
     connections: { type: 'string' },
     'per-turn': { type: 'string', default: '1' },
@@ -35,7 +40,9 @@ const { values: options, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const peers = options.peers.split(',');
+const named = options.peers?.split(',');
+/** The peers of the scenario that runs. */
+let peers = named ?? DEFAULT_PEERS;
 const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
 for (const peer of peers)
   if (!(peer in DIALECTS)) throw new Error(`no such peer: ${peer}; there are ${Object.keys(DIALECTS)}`);
@@ -49,6 +56,7 @@ for (const name of names) {
   const scenario = { ...scenarios[name], name };
   if (options.rounds) scenario.rounds = Number(options.rounds);
   if (options.connections) scenario.connections = Number(options.connections);
+  peers = named ?? scenario.peers ?? DEFAULT_PEERS;
   await scenario.measure(scenario);
 }
 
@@ -237,7 +245,7 @@ function reportCpu(results, profiles, extraTitle, extra) {
 
 /** How the subject compares with each other peer. */
 function reportRatios(series) {
-  const { subject } = options;
+  const subject = options.subject ?? peers.at(-1);
   if (!peers.includes(subject)) return;
   const rows = peers
     .filter((peer) => peer !== subject)

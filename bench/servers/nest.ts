@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
-import { Module, type INestApplication, type WebSocketAdapter } from '@nestjs/common';
+import { Module, type INestApplication, type Type, type WebSocketAdapter } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { Server as SocketIoServer } from 'socket.io';
 import type { WebSocketServer } from 'ws';
@@ -14,18 +14,24 @@ const adapters: Record<string, (app: INestApplication) => Promise<WebSocketAdapt
   nestwire: async (app) => new (await import('nestwire')).NestwireAdapter(app),
 };
 
+// The same messages with the same guard and pipe, through a handler and through a stream.
+const gateways: Record<string, () => Promise<Type<EchoGateway<SocketIoServer>>>> = {
+  'nestwire-handler': async () => (await import('./stream-gateway.js')).HandlerGateway,
+  'nestwire-stream': async () => (await import('./stream-gateway.js')).StreamGateway,
+};
+
 /** Names of the adapters that `startNest` knows. */
-export const NEST_PEERS = Object.keys(adapters);
+export const NEST_PEERS = [...Object.keys(adapters), ...Object.keys(gateways)];
 
 /** Serves the one gateway of the benchmark through the adapter of that name, on Express, as most applications do. */
 export async function startNest(name: string, handlers: number): Promise<Peer> {
-  const Gateway = echoGateway<SocketIoServer | WebSocketServer>(handlers);
+  const Gateway = (await gateways[name]?.()) ?? echoGateway<SocketIoServer | WebSocketServer>(handlers);
 
   @Module({ providers: [Gateway] })
   class AppModule {}
 
   const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
-  app.useWebSocketAdapter(await adapters[name](app));
+  app.useWebSocketAdapter(await adapters[name in gateways ? 'nestwire' : name](app));
   await app.listen(0, HOST);
   const { server } = app.get<EchoGateway<SocketIoServer | WebSocketServer>>(Gateway);
   const { port } = app.getHttpServer().address() as AddressInfo;
