@@ -2,7 +2,7 @@ import { createParamDecorator, type ExecutionContext, type WsMessageHandler } fr
 import { WsException } from '@nestjs/websockets';
 import { isObservable, type Observable } from 'rxjs';
 import type { Socket } from 'socket.io';
-import { deadlineEntry, type DeadlineEntry } from '../../engine/deadlines.js';
+import type { DeadlineEntry, DeadlineQueue } from '../../engine/deadlines.js';
 import type { Ack } from '../reply-error.js';
 import type { ClientQueue, Job } from './client-queue.js';
 import type { StreamRoute } from './stream-route.js';
@@ -13,7 +13,7 @@ const STATE = { WAITING: 0, RUNNING: 1, DONE: 2 } as const;
  * One message on its way into a stream: through Nest's interceptors, guards and pipes to the gate, which is what stands in the
  * place of the method. It travels as an argument behind the acknowledgement, so that the gate knows whose message it is.
  */
-export class Admission implements Job {
+export class Admission implements Job, DeadlineEntry<Admission> {
   readonly route: StreamRoute;
   readonly client: Socket;
   /** As it was sent, before the pipes. */
@@ -21,8 +21,13 @@ export class Admission implements Job {
   readonly ack: Ack | undefined;
   private readonly callback: WsMessageHandler['callback'];
   private state: (typeof STATE)[keyof typeof STATE];
-  private queue: ClientQueue | null;
-  private readonly deadline: DeadlineEntry<Admission>;
+  private turn: ClientQueue | null;
+  // its place among those whose time is running; an object of its own for each message would be one too many
+  readonly item: Admission;
+  due: number;
+  queue: DeadlineQueue<Admission> | null;
+  previous: DeadlineEntry<Admission> | null;
+  next: DeadlineEntry<Admission> | null;
 
   /** @param callback Nest's handler, bound to the client. */
   constructor(
@@ -38,14 +43,18 @@ export class Admission implements Job {
     this.ack = ack;
     this.callback = callback;
     this.state = STATE.WAITING;
+    this.turn = null;
+    this.item = this;
+    this.due = 0;
     this.queue = null;
-    this.deadline = deadlineEntry<Admission>(this);
+    this.previous = null;
+    this.next = null;
   }
 
   start(queue: ClientQueue): void {
     this.state = STATE.RUNNING;
-    this.queue = queue;
-    this.route.deadlines.schedule(this.deadline);
+    this.turn = queue;
+    this.route.deadlines.schedule(this);
     void this.run();
   }
 
@@ -83,8 +92,8 @@ export class Admission implements Job {
   private done(): void {
     if (this.state === STATE.DONE) return;
     this.state = STATE.DONE;
-    this.route.deadlines.cancel(this.deadline);
-    this.queue!.done();
+    this.route.deadlines.cancel(this);
+    this.turn!.done();
   }
 }
 

@@ -9,6 +9,8 @@ export interface Job {
  * of its own; whoever adds looks at `waiting` first.
  */
 export class ClientQueue {
+  /** Whether its client was told that there is no room, and has filled it ever since. For whoever adds. */
+  isOverflowing: boolean;
   private readonly width: number;
   private running: number;
   private jobs: (Job | null)[];
@@ -18,6 +20,7 @@ export class ClientQueue {
 
   /** @param width how many may be under way at a time; with more than one, their order of completion is anybody's. */
   constructor(width = 1) {
+    this.isOverflowing = false;
     this.width = width;
     this.running = 0;
     this.jobs = [];

@@ -60,8 +60,6 @@ export class StreamRoute implements OutputHost {
   private readonly runs = new Map<Socket | null, StreamRun>();
   /** Queues of clients for this stream alone, where several messages may be under way. */
   private readonly queues = new Map<Socket, ClientQueue>();
-  /** Clients that were told of a full queue, and may not have to be told again. */
-  private readonly told = new WeakSet<Socket>();
 
   constructor(
     definition: StreamDefinition,
@@ -144,7 +142,7 @@ export class StreamRoute implements OutputHost {
       this.overflow(queue, admission);
       return;
     }
-    if (queue.waiting === 0) this.told.delete(client);
+    if (queue.waiting === 0) queue.isOverflowing = false;
     queue.add(admission);
   }
 
@@ -157,6 +155,9 @@ export class StreamRoute implements OutputHost {
       return;
     }
     if (run.waiting >= this.settings.queue.limit) {
+      this.stats.overflowed++;
+      if (ack === undefined && run.isOverflowing) return;
+      run.isOverflowing = true;
       this.refuseOverflown(admission);
       return;
     }
@@ -190,8 +191,8 @@ export class StreamRoute implements OutputHost {
 
   private overflow(queue: ClientQueue, admission: Admission): void {
     const { overflow } = this.settings.queue;
+    this.stats.overflowed++;
     if (overflow === 'disconnect') {
-      this.stats.overflowed++;
       const { client } = admission;
       this.logger.warn(`${this.definition.name}: ${queue.waiting} messages of client ${client.id} wait`);
       client.conn.close();
@@ -201,21 +202,18 @@ export class StreamRoute implements OutputHost {
       const oldest = queue.take((job): job is Admission => job instanceof Admission && job.route === this);
       if (oldest !== undefined) {
         queue.add(admission);
-        this.refuseOverflown(oldest);
-        return;
+        admission = oldest;
       }
+    }
+    if (admission.ack === undefined) {
+      // a flood must not be answered by another one
+      if (queue.isOverflowing) return;
+      queue.isOverflowing = true;
     }
     this.refuseOverflown(admission);
   }
 
   private refuseOverflown(admission: Admission): void {
-    const { client, ack } = admission;
-    this.stats.overflowed++;
-    if (ack === undefined) {
-      // a flood must not be answered by another one
-      if (this.told.has(client)) return;
-      this.told.add(client);
-    }
     admission.refuse('queue_full', `too many messages of "${this.event}" at a time`);
   }
 

@@ -16,6 +16,8 @@ interface Held {
  * sends what comes out of it. Messages that come while the method is not there yet are held.
  */
 export class StreamRun {
+  /** Whether somebody was told that no more can be held. */
+  isOverflowing: boolean;
   private readonly route: StreamRoute;
   private readonly client: Socket | null;
   private state: (typeof STATE)[keyof typeof STATE];
@@ -32,6 +34,7 @@ export class StreamRun {
   private timer: NodeJS.Timeout | null;
 
   constructor(route: StreamRoute, client: Socket | null) {
+    this.isOverflowing = false;
     this.route = route;
     this.client = client;
     this.state = STATE.STARTING;

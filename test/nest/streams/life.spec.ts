@@ -90,9 +90,12 @@ describe('a stream of a client', () => {
   ])('completes when %s', async (_name, end) => {
     const { url, life, sockets, adapter } = await startLife();
     const client = await connect(url);
+    const { _socket: wire } = (client.io.engine.transport as any).ws;
     await client.emitWithAck('word', 'hello');
     end(client, sockets[0]!);
     await life.over.promise;
+    // one that is silent hears nothing either
+    wire.destroy();
     expect(life.events).toEqual(['called', 'got hello', 'completed', 'finalized']);
     expect(adapter().streamStats()[0]).toMatchObject({ active: 0, admitted: 1 });
   });
