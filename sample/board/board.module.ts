@@ -9,6 +9,8 @@ import { StatusController } from './status.controller.js';
 @Module({
   imports: [
     NestwireModule.forRoot({
+      // All that the page lets one choose from (public/js/transports.js); without this line it would be all but multipart.
+      transports: ['websocket', 'eventsource', 'multipart', 'polling'],
       // Who was away for less than this gets what it missed; who was away longer gets the whole board again.
       connectionStateRecovery: { maxDisconnectionDuration: 30_000 },
     }),

@@ -1,12 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Browser, Page } from 'puppeteer-core';
-import { BROWSERS, launchBrowser } from '../support/browsers.js';
+import { describe, expect, it, jest } from '@jest/globals';
+import type { Page } from 'puppeteer-core';
+import { BROWSERS } from '../support/browsers.js';
+import { allow, Board, ownFaults, see, until, visitIn, Wire } from './support/board.js';
 
 /**
  * The main sample as its users see it: the built program in a process of its own, and two tabs side by side.
@@ -15,123 +10,7 @@ import { BROWSERS, launchBrowser } from '../support/browsers.js';
 declare const document: any;
 declare const location: any;
 
-const MAIN = resolve('dist-sample/board/main.js');
-const SIZE = { width: 1180, height: 760 };
-
 jest.setTimeout(90_000);
-
-class Board {
-  private constructor(
-    private readonly child: ChildProcess,
-    readonly url: string,
-    private readonly output: string[],
-  ) {}
-
-  static async start(): Promise<Board> {
-    if (!existsSync(MAIN) || !existsSync('dist/index.js')) {
-      throw new Error('The browser tests run the built sample: first `npm run build && npm run build:sample`');
-    }
-    const child = spawn(process.execPath, [MAIN], {
-      env: { ...process.env, PORT: '0', NODE_OPTIONS: '' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const output: string[] = [];
-    child.stderr.on('data', (chunk: Buffer) => output.push(String(chunk)));
-    const url = await new Promise<string>((found, failed) => {
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        output.push(`${line}\n`);
-        const printed = /http:\/\/localhost:(\d+)/.exec(line);
-        if (printed) found(`http://127.0.0.1:${printed[1]}`);
-      });
-      child.once('exit', (code) => failed(new Error(`The sample ended with ${code}: ${output.join('')}`)));
-    });
-    return new Board(child, url, output);
-  }
-
-  /** What the program has printed; one line in a good life. */
-  get printed(): string {
-    return this.output.join('');
-  }
-
-  async stop(): Promise<{ code: number | null; signal: string | null }> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      const exited = once(this.child, 'exit');
-      this.child.kill('SIGTERM');
-      await exited;
-    }
-    return { code: this.child.exitCode, signal: this.child.signalCode };
-  }
-
-  announce(body: object): Promise<Response> {
-    return fetch(`${this.url}/announce`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-  }
-}
-
-/** A network between a page and the board that can be cut. */
-class Wire {
-  private readonly sockets = new Set<Socket>();
-  private readonly server: Server;
-  private isCut = false;
-
-  /** @param target the board's address; may change */
-  constructor(public target: string) {
-    this.server = createServer((near) => {
-      if (this.isCut) {
-        near.destroy();
-        return;
-      }
-      const far = connect(Number(new URL(this.target).port), '127.0.0.1');
-      for (const [one, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.sockets.add(one);
-        one.on('close', () => {
-          this.sockets.delete(one);
-          other.destroy();
-        });
-        one.on('error', () => other.destroy()); // cut: what this is for
-        one.pipe(other);
-      }
-    });
-  }
-
-  async open(): Promise<string> {
-    this.server.listen(0, '127.0.0.1');
-    await once(this.server, 'listening');
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  cut(): void {
-    this.isCut = true;
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  mend(): void {
-    this.isCut = false;
-  }
-
-  async close(): Promise<void> {
-    this.cut();
-    this.server.close();
-    await once(this.server, 'close');
-  }
-}
-
-/** Asks again until the answer fits: for what no event tells, such as pixels. */
-async function until<T>(question: () => Promise<T>, fits: (answer: T) => boolean, what: string): Promise<T> {
-  const deadline = performance.now() + 20_000;
-  for (;;) {
-    const answer = await question();
-    if (fits(answer)) return answer;
-    if (performance.now() > deadline) throw new Error(`Not in time: ${what}; last seen: ${JSON.stringify(answer)}`);
-    await new Promise((next) => setTimeout(next, 50));
-  }
-}
 
 /** How many pixels have ink, and a hash of all of them. */
 const pixels = (page: Page): Promise<{ inked: number; hash: number }> =>
@@ -181,9 +60,6 @@ async function say(page: Page, text: string): Promise<void> {
 const state = async (board: Board): Promise<{ strokes: number; members: { name: string }[] }> =>
   (await fetch(`${board.url}/state`)).json() as never;
 
-const see = (page: Page, selector: string, text: string) =>
-  page.waitForSelector(`${selector} ::-p-text(${JSON.stringify(text)})`, { timeout: 20_000 });
-
 const people = (page: Page): Promise<{ name: string; via: string; rtt: string }[]> =>
   page.$$eval('.person', (rows: any[]) =>
     rows.map((row) => ({
@@ -194,57 +70,8 @@ const people = (page: Page): Promise<{ name: string; via: string; rtt: string }[
   );
 
 describe.each(BROWSERS)('The board in %s', (name) => {
-  let browser: Browser;
-  let board: Board;
-  let pages: Page[];
-  /** Console errors, uncaught exceptions, and violations of the content security policy, of all pages. */
-  let complaints: string[];
-
-  beforeAll(async () => {
-    browser = await launchBrowser(name);
-  });
-  afterAll(async () => {
-    await browser?.close();
-  });
-  beforeEach(async () => {
-    pages = [];
-    complaints = [];
-    board = await Board.start();
-  });
-  afterEach(async () => {
-    await Promise.all(pages.filter((page) => !page.isClosed()).map((page) => page.close()));
-    await board.stop();
-  });
-
-  async function open(address = board.url): Promise<Page> {
-    const page = await browser.newPage({ type: 'window' });
-    pages.push(page);
-    page.on('pageerror', (error) => complaints.push(`uncaught: ${String(error)}`));
-    page.on('console', (message) => {
-      if (message.type() === 'error') complaints.push(`console: ${message.text()}`);
-    });
-    await page.exposeFunction('tellViolation', (violation: string) => complaints.push(`csp: ${violation}`));
-    await page.evaluateOnNewDocument(() => {
-      document.addEventListener('securitypolicyviolation', (event: any) => {
-        (globalThis as any).tellViolation(`${event.violatedDirective} ${event.blockedURI}`);
-      });
-    });
-    await page.setViewport(SIZE);
-    await page.goto(address);
-    return page;
-  }
-
-  async function join(person: string, address?: string): Promise<Page> {
-    const page = await open(address);
-    await page.waitForSelector('#join[open]');
-    await page.$eval('#name', (input: any) => (input.value = ''));
-    await page.type('#name', person);
-    await page.keyboard.press('Enter');
-    await page.waitForSelector('html[data-state=joined]');
-    await page.waitForSelector('#join:not([open])');
-    return page;
-  }
-
+  const visit = visitIn(name);
+  const { open, join } = visit;
   const joinBoth = () => Promise.all([join('Ada'), join('Grace')]);
 
   it('shows who is there, by which transport and how far away, and who has left', async () => {
@@ -257,8 +84,8 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       );
       expect(seen.map((row) => row.name).sort()).toEqual(['Ada', 'Grace']);
       expect(await page.$eval('#people-count', (count: any) => count.textContent)).toBe('2');
-      await see(page, '.wire-transport', 'websocket');
-      expect(await page.$eval('#wire-rtt', (rtt: any) => Number(rtt.textContent))).toBeGreaterThan(0);
+      await see(page, '.in-use-transport', 'WebSocket');
+      expect(await page.$eval('#rtt', (rtt: any) => Number(rtt.textContent))).toBeGreaterThan(0);
     }
     await grace.close();
     const left = await until(
@@ -267,8 +94,8 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       'one person left',
     );
     expect(left[0]!.name).toBe('Ada');
-    expect(board.printed.match(/http:/g)).toHaveLength(1);
-    expect(complaints).toEqual([]);
+    expect(visit.board.printed.match(/http:/g)).toHaveLength(1);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('shows a stroke to the others pixel by pixel, and to those who come later', async () => {
@@ -288,7 +115,7 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       (seen) => seen.hash === hash,
       'the same picture for a newcomer',
     );
-    expect(complaints).toEqual([]);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('shows where the others point', async () => {
@@ -301,7 +128,7 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       (cursors) => cursors.length === 1 && cursors[0] === 'Ada',
       'a cursor with a name',
     );
-    expect(complaints).toEqual([]);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('erases, undoes one’s own strokes only, and clears', async () => {
@@ -353,7 +180,7 @@ describe.each(BROWSERS)('The board in %s', (name) => {
         'an empty board',
       );
     }
-    expect(complaints).toEqual([]);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('draws with the keyboard and with a finger', async () => {
@@ -372,7 +199,7 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       (ink) => ink > byKeys + 300,
       'a stroke by touch',
     );
-    expect(complaints).toEqual([]);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('carries the chat both ways, and announcements to everybody', async () => {
@@ -381,7 +208,7 @@ describe.each(BROWSERS)('The board in %s', (name) => {
     await see(grace, '#log', 'Is anybody here?');
     await say(grace, '<b>Yes</b>, I am');
     await see(ada, '#log', '<b>Yes</b>, I am');
-    const answer = await board.announce({ text: 'Tea is ready' });
+    const answer = await visit.board.announce({ text: 'Tea is ready' });
     expect([answer.status, await answer.json()]).toEqual([201, { members: 2 }]);
     for (const page of [ada, grace]) {
       await see(page, '#log .announcement', 'Tea is ready');
@@ -390,7 +217,7 @@ describe.each(BROWSERS)('The board in %s', (name) => {
     const late = await join('Late');
     const lines = await late.$$eval('#log p', (texts: any[]) => texts.map((text) => text.textContent));
     expect(lines).toEqual(['Is anybody here?', '<b>Yes</b>, I am', 'Tea is ready']);
-    expect(complaints).toEqual([]);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('shows what the server refuses, and bounds what it takes', async () => {
@@ -418,13 +245,16 @@ describe.each(BROWSERS)('The board in %s', (name) => {
     await newcomer.click('#join-button');
     await see(newcomer, '#join', 'name must be shorter than or equal to 24 characters');
 
-    expect((await board.announce({ text: '' })).status).toBe(400);
-    expect((await board.announce({ text: 'hi', extra: 1 })).status).toBe(400);
-    const form = await fetch(`${board.url}/announce`, { method: 'POST', body: new URLSearchParams({ text: 'hi' }) });
+    expect((await visit.board.announce({ text: '' })).status).toBe(400);
+    expect((await visit.board.announce({ text: 'hi', extra: 1 })).status).toBe(400);
+    const form = await fetch(`${visit.board.url}/announce`, {
+      method: 'POST',
+      body: new URLSearchParams({ text: 'hi' }),
+    });
     expect(form.status).toBe(400);
-    expect(await state(board)).toMatchObject({ strokes: 0, points: 0, chatLines: 0, members: [{ name: 'Ada' }] });
-    expect(await (await fetch(`${board.url}/health`)).json()).toMatchObject({ status: 'ok' });
-    expect(complaints).toEqual([]);
+    expect(await state(visit.board)).toMatchObject({ strokes: 0, points: 0, chatLines: 0, members: [{ name: 'Ada' }] });
+    expect(await (await fetch(`${visit.board.url}/health`)).json()).toMatchObject({ status: 'ok' });
+    expect(visit.complaints).toEqual([]);
   });
 
   it('allows no script that is not its own', async () => {
@@ -435,7 +265,7 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       document.body.append(script);
     });
     await until(
-      async () => complaints.filter((complaint) => complaint.startsWith('csp: script-src')),
+      async () => visit.complaints.filter((complaint) => complaint.startsWith('csp: script-src')),
       (violations) => violations.length === 1,
       'a violation of the policy, which also shows that the other tests would see one',
     );
@@ -447,24 +277,24 @@ describe.each(BROWSERS)('The board in %s', (name) => {
     await draw(ada, ZIGZAG);
     const ink = await samePicture(ada, grace);
     for (const transport of ['polling', 'websocket']) {
-      await ada.select('#transport', transport);
+      await allow(ada, transport);
       await until(
         () => people(grace),
         (rows) =>
           rows.length === 2 && rows.some(({ name, via, rtt }) => name === 'Ada' && via === transport && rtt !== '…'),
         `Ada on ${transport}`,
       );
-      await see(ada, '.wire-transport', transport);
+      expect(await ada.$eval('#in-use', (panel: any) => panel.dataset.transport)).toBe(transport);
       // Still the same person, who may undo what she drew by another transport.
       await draw(ada, ZIGZAG);
       await until(
-        () => state(board),
+        () => state(visit.board),
         ({ strokes }) => strokes === 2,
         'one stroke more',
       );
       await ada.click('#undo');
       await until(
-        () => state(board),
+        () => state(visit.board),
         ({ strokes }) => strokes === 1,
         'one stroke less',
       );
@@ -480,11 +310,11 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       (seen) => seen === 0,
       'no ink after the last undo',
     );
-    expect(complaints).toEqual([]);
+    expect(visit.complaints).toEqual([]);
   });
 
   it('loses nothing when the connection breaks', async () => {
-    const wire = new Wire(board.url);
+    const wire = new Wire(visit.board.url);
     try {
       const ada = await join('Ada', await wire.open());
       const grace = await join('Grace');
@@ -520,20 +350,19 @@ describe.each(BROWSERS)('The board in %s', (name) => {
         (rows) => rows.length === 2,
         'Ada back',
       );
-      // Requests failed, of course; nothing else may have.
-      expect(complaints.filter((complaint) => !complaint.startsWith('console:'))).toEqual([]);
+      expect(ownFaults(visit.complaints)).toEqual([]);
     } finally {
       await wire.close();
     }
   });
 
   it('knows one again after a reload, and after a restart of the server', async () => {
-    const wire = new Wire(board.url);
+    const wire = new Wire(visit.board.url);
     try {
       const ada = await join('Ada', await wire.open());
       await draw(ada, ZIGZAG);
       await until(
-        () => state(board),
+        () => state(visit.board),
         ({ strokes }) => strokes === 1,
         'a stroke',
       );
@@ -546,23 +375,23 @@ describe.each(BROWSERS)('The board in %s', (name) => {
       );
       await ada.click('#undo');
       await until(
-        () => state(board),
+        () => state(visit.board),
         ({ strokes }) => strokes === 0,
         'no stroke',
       );
 
-      await board.stop();
+      await visit.board.stop();
       await see(ada, '#banner', 'Connection lost');
       await draw(ada, ZIGZAG);
-      board = await Board.start();
-      wire.target = board.url;
+      visit.board = await Board.start();
+      wire.target = visit.board.url;
       await see(ada, '#banner', 'Connected again');
       await until(
-        () => state(board),
+        () => state(visit.board),
         ({ strokes, members }) => strokes === 1 && members[0]?.name === 'Ada',
         'Ada and what she drew meanwhile',
       );
-      expect(complaints.filter((complaint) => !complaint.startsWith('console:'))).toEqual([]);
+      expect(ownFaults(visit.complaints)).toEqual([]);
     } finally {
       await wire.close();
     }
@@ -570,14 +399,14 @@ describe.each(BROWSERS)('The board in %s', (name) => {
 
   it('ends at once when it is told to, whoever is connected', async () => {
     const [ada, grace] = await joinBoth();
-    await grace.select('#transport', 'polling');
+    await allow(grace, 'polling');
     await until(
       () => people(ada),
       (rows) => rows.some(({ via }) => via === 'polling') && rows.some(({ via }) => via === 'websocket'),
       'one of each',
     );
     const start = performance.now();
-    const { code, signal } = await board.stop();
+    const { code, signal } = await visit.board.stop();
     expect(performance.now() - start).toBeLessThan(5_000);
     expect([0, null]).toContain(code);
     expect(['SIGTERM', null]).toContain(signal);

@@ -12,12 +12,18 @@ export class Chat {
   #left;
   #last = null;
   #kept = 0;
+  #isAtEnd = true;
 
   /** @param say sends a text; may reject, then the text stays in the input */
   constructor({ log, form, input, left, say, limit }) {
     this.#log = log;
     this.#input = input;
     this.#left = left;
+    log.addEventListener('scroll', () => {
+      this.#isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+    });
+    // The panels above leave it more room or less.
+    new ResizeObserver(() => this.#isAtEnd && this.#toEnd()).observe(log);
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       const text = input.value.trim();
@@ -35,16 +41,20 @@ export class Chat {
     this.#last = null;
     this.#kept = keep;
     for (const line of lines) this.add(line);
-    this.#log.scrollTop = this.#log.scrollHeight;
+    this.#toEnd();
   }
 
   add(line) {
     if (this.#last && line.id <= this.#last.id) return;
-    const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < 60;
+    const wasAtEnd = this.#isAtEnd;
     this.#log.append(line.kind === 'announcement' ? this.#announcement(line) : this.#line(line));
     while (this.#log.childElementCount > this.#kept) this.#log.firstElementChild.remove();
-    if (atEnd) this.#log.scrollTop = this.#log.scrollHeight;
+    if (wasAtEnd) this.#toEnd();
     this.#last = line;
+  }
+
+  #toEnd() {
+    this.#log.scrollTop = this.#log.scrollHeight;
   }
 
   focus() {

@@ -84,30 +84,36 @@ export function themeButton(changed) {
   apply();
 }
 
-/** On narrow screens the side is a sheet with two tabs. @returns whether the chat can be seen now */
+const PANELS = ['connection', 'people', 'chat'];
+
+/** On narrow screens the side is a sheet with a tab for each panel. @returns whether the chat can be seen now */
 export function sheet({ chatShown }) {
   const side = byId('side');
   const narrow = matchMedia('(max-width: 860px)');
-  const openers = { people: byId('open-people'), chat: byId('open-chat') };
+  const openers = PANELS.map((panel) => byId(`open-${panel}`));
+  let opener = null;
   const show = (panel) => {
     side.dataset.panel = panel;
-    for (const name of ['people', 'chat']) byId(`tab-${name}`).setAttribute('aria-pressed', String(name === panel));
+    for (const name of PANELS) byId(`tab-${name}`).setAttribute('aria-pressed', String(name === panel));
     if (panel === 'chat') chatShown();
   };
   const open = (panel) => {
     show(panel);
     side.classList.add('open');
-    openers[panel].setAttribute('aria-expanded', 'true');
+    opener = byId(`open-${panel}`);
+    opener.setAttribute('aria-expanded', 'true');
     byId('close-sheet').focus({ preventScroll: true });
   };
   const close = () => {
     if (!side.classList.contains('open')) return;
     side.classList.remove('open');
-    for (const opener of Object.values(openers)) opener.setAttribute('aria-expanded', 'false');
-    openers[side.dataset.panel].focus({ preventScroll: true });
+    for (const button of openers) button.setAttribute('aria-expanded', 'false');
+    opener.focus({ preventScroll: true });
   };
-  for (const [panel, opener] of Object.entries(openers)) opener.addEventListener('click', () => open(panel));
-  for (const panel of ['people', 'chat']) byId(`tab-${panel}`).addEventListener('click', () => show(panel));
+  for (const panel of PANELS) {
+    byId(`open-${panel}`).addEventListener('click', () => open(panel));
+    byId(`tab-${panel}`).addEventListener('click', () => show(panel));
+  }
   byId('close-sheet').addEventListener('click', close);
   byId('canvas').addEventListener('pointerdown', close);
   side.addEventListener('keydown', ({ key }) => key === 'Escape' && close());

@@ -10,6 +10,14 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** Makes an element of an SVG. */
+export function drawing(name, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
 /** An SVG that shows a symbol of the sprite, or nothing yet. */
 export function icon(symbol, className = '', viewBox = '') {
   const svg = document.createElementNS(SVG, 'svg');

@@ -1,13 +1,12 @@
 import { Chat } from './chat.js';
+import { ConnectionPanel } from './connection-panel.js';
 import { sheet, themeButton, toolbar } from './controls.js';
 import { byId, remember } from './dom.js';
 import { Pen } from './pen.js';
-import { chart, milliseconds, People } from './people.js';
+import { People } from './people.js';
 import { LostError, Session } from './session.js';
 import { Surface } from './surface.js';
 import { Toasts } from './toasts.js';
-
-const CHART_SAMPLES = 60;
 
 const canvas = byId('canvas');
 const toasts = new Toasts(byId('toasts'));
@@ -107,9 +106,8 @@ session.addEventListener('chat', ({ detail: line }) => {
   if (!isChatShown()) countUnread(unread + 1);
 });
 
-// ---- people and the wire
+// ---- people
 
-const samples = [];
 function countPeople() {
   for (const id of ['people-count', 'people-count-small']) byId(id).textContent = String(people.size);
   document.title = people.size > 1 ? `Nestwire board (${people.size})` : 'Nestwire board';
@@ -118,25 +116,6 @@ session.addEventListener('presence', ({ detail }) => {
   people.update(detail);
   countPeople();
 });
-session.addEventListener('rtt', ({ detail: { rtt, transport } }) => {
-  samples.push(rtt);
-  if (samples.length > CHART_SAMPLES) samples.shift();
-  byId('wire-rtt').textContent = milliseconds(rtt);
-  showWire(transport);
-  const points = chart(samples, 300, 56, CHART_SAMPLES);
-  const line = `M${points.join('L')}`;
-  const [, area, path] = byId('wire-chart').children;
-  path.setAttribute('d', line);
-  area.setAttribute('d', `${line}L300,56L${points[0][0]},56Z`);
-  const dot = byId('wire-dot');
-  dot.classList.remove('beat');
-  void dot.offsetWidth; // starts the animation anew
-  dot.classList.add('beat');
-});
-function showWire(transport) {
-  byId('wire-transport').textContent = transport || 'not connected';
-  document.querySelector('.wire').dataset.transport = transport;
-}
 
 // ---- connection
 
@@ -159,7 +138,6 @@ session.addEventListener('state', ({ detail: { state, attempt } }) => {
     banner('', 'good');
   } else {
     wasLost ||= state === 'reconnecting';
-    if (state === 'reconnecting') showWire('');
     const how = navigator.onLine ? (attempt ? `, attempt ${attempt}` : '') : ', this device is offline';
     banner(
       state === 'connecting' ? 'Connecting…' : `Connection lost: reconnecting${how}. You can go on drawing.`,
@@ -178,14 +156,7 @@ session.addEventListener('welcome', ({ detail }) => {
 session.addEventListener('back', () => pen.resend());
 session.addEventListener('problem', ({ detail }) => problem(detail));
 
-const transport = byId('transport');
-const wanted = new URLSearchParams(location.search).get('transport') ?? remember.get('board.transport');
-transport.value = [...transport.options].some(({ value }) => value === wanted) ? wanted : 'auto';
-transport.addEventListener('change', () => {
-  remember.set('board.transport', transport.value);
-  samples.length = 0;
-  session.connect(transport.value);
-});
+const connection = new ConnectionPanel(session);
 
 // ---- joining
 
@@ -222,5 +193,5 @@ if (before === null) {
   byId('join').showModal();
   byId('name').select();
 }
-session.connect(transport.value);
+connection.open();
 if (before !== null) void join(before);

@@ -1,4 +1,5 @@
-import { element, icon } from './dom.js';
+import { drawing, element, icon } from './dom.js';
+import { labelOf } from './transports.js';
 
 const SAMPLES = 30;
 const IDLE_AFTER = 4_000;
@@ -7,10 +8,10 @@ const IDLE_AFTER = 4_000;
 export const milliseconds = (rtt) => (rtt < 10 ? rtt.toFixed(1) : String(Math.round(rtt)));
 
 /** The points of a line chart of `values`, newest at the right, in a box of width × height. */
-export function chart(values, width, height, capacity = SAMPLES) {
+function chart(values, width, height) {
   const top = Math.max(10, ...values) * 1.15;
   return values.map((value, i) => {
-    const x = width - ((values.length - 1 - i) * width) / (capacity - 1);
+    const x = width - ((values.length - 1 - i) * width) / (SAMPLES - 1);
     return [Math.round(x * 10) / 10, Math.round((height - (value / top) * height) * 10) / 10];
   });
 }
@@ -63,7 +64,7 @@ export class People {
     row.dataset.transport = member.transport;
     row
       .querySelector('.via')
-      .replaceChildren(member.transport, ...(member.id === this.#me ? [element('small', {}, ' · you')] : []));
+      .replaceChildren(labelOf(member.transport), ...(member.id === this.#me ? [element('small', {}, ' · you')] : []));
     row
       .querySelector('.rtt')
       .replaceChildren(...(member.rtt === null ? ['…'] : [milliseconds(member.rtt), element('small', {}, ' ms')]));
@@ -73,7 +74,7 @@ export class People {
   #row({ id, name, colour }) {
     const mine = id === this.#me;
     const spark = icon(null, 'spark', '0 0 48 22');
-    spark.append(document.createElementNS('http://www.w3.org/2000/svg', 'polyline'));
+    spark.append(drawing('polyline'));
     const row = element(
       'li',
       { class: 'person', 'data-id': id },

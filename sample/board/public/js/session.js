@@ -1,7 +1,8 @@
-import { io } from '../socket.io/socket.io.esm.min.js';
+/** What `nestwire.js` has put there, by its script tag. */
+const { connect } = globalThis.nestwire;
 
 const ACK_TIMEOUT = 8_000;
-const PULSE_EVERY = 2_000;
+const PULSE_EVERY = 1_000;
 const HEARD = ['presence', 'draw', 'removed', 'cleared', 'cursor', 'chat'];
 
 /** Says who this tab is after a reload or a reconnect. A secret: the server shows its hash only. */
@@ -14,8 +15,6 @@ function tabKey() {
   return key;
 }
 
-const TRANSPORTS = { auto: undefined, websocket: ['websocket'], polling: ['polling'] };
-
 /** The message inside an error payload: a text or, from the validation pipe, a list of texts. */
 const messageOf = (payload) => [payload?.message ?? 'Something went wrong'].flat().join('; ');
 
@@ -26,7 +25,9 @@ export class LostError extends Error {}
  * The connection to the board.
  *
  * Dispatches what the server says under its own names, and `welcome`, `back` (reconnected, nothing missed), `state`
- * (`{ state, attempt }`), `rtt` (`{ rtt, transport }`) and `problem` (a text).
+ * (`{ state, attempt }`), `rtt` (`{ rtt, transport }`) and `problem` (a text). Of the way there it tells `attempts`
+ * (`{ attempts, cause }`: a connection is being made, and these are its attempts, which go on changing), `fallback` (one of
+ * them failed) and `transport` (the one in use, '' for none).
  */
 export class Session extends EventTarget {
   me = null;
@@ -35,28 +36,40 @@ export class Session extends EventTarget {
   #name = null;
   #colour = undefined;
   #socket = null;
+  #engine = null;
   #rtt = undefined;
   #pulseTimer = 0;
 
-  /** @param {'auto' | 'websocket' | 'polling'} choice */
-  connect(choice) {
+  /**
+   * @param {string[]} transports best first
+   * @param {'opened' | 'chosen'} cause
+   */
+  connect(transports, cause) {
     this.#socket?.disconnect();
+    clearTimeout(this.#pulseTimer);
     this.joined = false;
-    const socket = (this.#socket = io('/board', {
+    this.#state('connecting');
+    const socket = (this.#socket = connect('/board', {
       forceNew: true,
-      transports: TRANSPORTS[choice],
+      transports,
+      // What the tab remembers saves the next page a detour. Who chooses wants to see what gets through now.
+      remember: cause === 'opened',
+      onFallback: () => this.#emit('fallback'),
       reconnectionDelay: 500,
       reconnectionDelayMax: 4_000,
     }));
-    this.#state('connecting');
+    this.#follow(socket, cause);
     socket.on('connect', () => this.#connected());
     socket.on('disconnect', (reason) => this.#disconnected(socket, reason));
     socket.on('connect_error', (error) => {
       if (socket.active) return; // it tries again by itself
       this.#emit('problem', error.message);
-      setTimeout(() => this.#socket === socket && socket.connect(), 3_000);
+      setTimeout(() => this.#connectAgain(socket), 3_000);
     });
-    socket.io.on('reconnect_attempt', (attempt) => this.#state('reconnecting', attempt));
+    socket.io.on('reconnect_attempt', (attempt) => {
+      this.#state('reconnecting', attempt);
+      queueMicrotask(() => this.#follow(socket, 'lost')); // made right after this event
+    });
     socket.on('exception', (payload) => this.#emit('problem', messageOf(payload)));
     socket.on('welcome', (welcome) => this.#welcomed(welcome));
     for (const event of HEARD) socket.on(event, (payload) => this.#emit(event, payload));
@@ -68,8 +81,9 @@ export class Session extends EventTarget {
     this.#name = name;
   }
 
+  /** The one in use; '' without a connection. */
   get transport() {
-    return this.#socket?.io.engine?.transport?.name ?? '';
+    return this.#socket?.connected ? this.#socket.io.engine.transport.name : '';
   }
 
   /** Sends and waits for the answer. Rejects with the server's words, or with a LostError when there is no answer. */
@@ -98,7 +112,23 @@ export class Session extends EventTarget {
     return answer;
   }
 
+  /** Every connection has an engine of its own. */
+  #follow(socket, cause) {
+    const { engine } = socket.io;
+    if (socket !== this.#socket || engine === this.#engine) return;
+    this.#engine = engine;
+    this.#emit('attempts', { attempts: engine.attempts, cause });
+    engine.on('upgrade', () => this.transport && this.#emit('transport', this.transport));
+  }
+
+  #connectAgain(socket) {
+    if (socket !== this.#socket) return;
+    socket.connect();
+    this.#follow(socket, 'lost');
+  }
+
   #connected() {
+    this.#emit('transport', this.transport);
     if (this.#socket.recovered && this.me) {
       this.joined = true;
       this.#state('joined');
@@ -124,9 +154,10 @@ export class Session extends EventTarget {
   #disconnected(socket, reason) {
     if (socket !== this.#socket || reason === 'io client disconnect') return;
     this.joined = false;
+    this.#emit('transport', '');
     clearTimeout(this.#pulseTimer);
     this.#state('reconnecting', 0);
-    if (reason === 'io server disconnect') setTimeout(() => this.#socket === socket && socket.connect(), 1_000);
+    if (reason === 'io server disconnect') setTimeout(() => this.#connectAgain(socket), 1_000);
   }
 
   async #pulse() {
