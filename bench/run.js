@@ -24,6 +24,7 @@ const scenarios = {
   broadcast: { measure: broadcast, connections: 200, units: 250, warmUp: 500, step: 50, intervalMs: 0, rounds: 7 },
   paced: { measure: broadcast, connections: 200, units: 150, warmUp: 500, step: 50, intervalMs: 10, rounds: 5 },
   heap20: { measure: heap, connections: 2000, handlers: 20, rounds: 3 },
+  churn: { measure: churn, connections: 1000, cycles: 10, handlers: 1, rounds: 1, peers: STREAM_PEERS },
   heap1: { measure: heap, connections: 2000, handlers: 1, rounds: 3 },
 };
 
@@ -188,6 +189,34 @@ async function heap({ name, connections, handlers, rounds: count }) {
   const rows = peers.map((peer) => [peer, ...['heap', 'external', 'rss', 'left'].map((key) => kilobytes(peer, key))]);
   console.log(table(['peer', 'heap KB', 'external KB', 'rss KB', 'left KB'], rows));
   reportRatios((peer) => results.get(peer).map((result) => result.heap));
+}
+
+/** Heap that is left after thousands of clients have come, sent a message, and gone: a stream each must leave nothing. */
+async function churn({ name, connections, cycles, handlers }) {
+  const rows = [];
+  for (const peer of peers) {
+    const server = await startServer(peer, { handlers, execArgv: ['--expose-gc'] });
+    const load = await startLoad();
+    const visit = async () => {
+      await load.call('open', { peer, port: server.ready, connections });
+      await load.call('run', { messages: connections, inFlight: 1 });
+      await load.call('close');
+      await until(server, 0);
+    };
+    try {
+      await visit();
+      const { heapUsed: before } = await server.call('memory');
+      for (let cycle = 0; cycle < cycles; cycle++) await visit();
+      const { heapUsed: after } = await server.call('memory');
+      const kilobytes = (after - before) / 1024;
+      rows.push([peer, kilobytes.toFixed(1), ((kilobytes * 1024) / (cycles * connections)).toFixed(1)]);
+    } finally {
+      await load.stop();
+      await server.stop();
+    }
+  }
+  report(`${name}: heap that is left after ${cycles * connections} clients, ${connections} at a time`, []);
+  console.log(table(['peer', 'left KB', 'bytes a client'], rows));
 }
 
 async function heapOf({ peer, server, load, connections }) {
