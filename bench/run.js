@@ -19,12 +19,28 @@ const STREAM_PEERS = ['nestwire-handler', 'nestwire-stream'];
 const scenarios = {
   echo10: { measure: echo, connections: 50, inFlight: 10, units: 30_000, warmUp: 60_000, rounds: 7 },
   echo1: { measure: echo, connections: 50, inFlight: 1, units: 20_000, warmUp: 40_000, rounds: 7 },
-  stream10: { measure: echo, connections: 50, inFlight: 10, units: 30_000, warmUp: 60_000, rounds: 7, peers: STREAM_PEERS },
-  stream1: { measure: echo, connections: 50, inFlight: 1, units: 20_000, warmUp: 40_000, rounds: 7, peers: STREAM_PEERS },
+  stream10: {
+    measure: echo,
+    connections: 50,
+    inFlight: 10,
+    units: 30_000,
+    warmUp: 60_000,
+    rounds: 7,
+    peers: STREAM_PEERS,
+  },
+  stream1: {
+    measure: echo,
+    connections: 50,
+    inFlight: 1,
+    units: 20_000,
+    warmUp: 40_000,
+    rounds: 7,
+    peers: STREAM_PEERS,
+  },
   broadcast: { measure: broadcast, connections: 200, units: 250, warmUp: 500, step: 50, intervalMs: 0, rounds: 7 },
   paced: { measure: broadcast, connections: 200, units: 150, warmUp: 500, step: 50, intervalMs: 10, rounds: 5 },
   heap20: { measure: heap, connections: 2000, handlers: 20, rounds: 3 },
-  churn: { measure: churn, connections: 1000, cycles: 10, handlers: 1, rounds: 1, peers: STREAM_PEERS },
+  churn: { measure: churn, connections: 1000, cycles: 40, handlers: 1, rounds: 1, peers: STREAM_PEERS },
   heap1: { measure: heap, connections: 2000, handlers: 1, rounds: 3 },
 };
 
