@@ -15,10 +15,11 @@ import {
   timer,
   type OperatorFunction,
 } from 'rxjs';
-import { FAIL, StreamOverflowError } from '../../lib/streams/failure.js';
+import { FAIL, UnansweredError } from '../../lib/streams/failure.js';
 import { FakeClient, marbles, message, type TestMessage } from './support.js';
 
 const UNKNOWN = { status: 'error', message: 'Internal server error' };
+const ENDED = { status: 'error', code: 'stream_ended', message: 'ended before there was an answer' };
 
 /** A source, what came of it by an operator, and messages to put in. */
 function start<R>(operator: OperatorFunction<Incoming<string>, R>) {
@@ -185,7 +186,9 @@ describe('reply', () => {
       const work: Record<string, Subject<string>> = { a: new Subject(), b: new Subject(), c: new Subject() };
       const { put, log } = start(reply(({ data }) => work[data]!, { concurrency: 1, limit: 2 }));
       const [a, b, refused] = [put('a'), put('b'), put('c')];
-      expect(refused.answers).toEqual([[{ status: 'error', message: 'too many messages wait for an answer' }]]);
+      expect(refused.answers).toEqual([
+        [{ status: 'error', code: 'queue_full', message: 'too many messages wait for an answer' }],
+      ]);
       expect([a.answers, b.answers]).toEqual([[], []]);
       work['a']!.next('A');
       work['a']!.complete();
@@ -217,7 +220,7 @@ describe('reply', () => {
       const second = { client: client.socket, data: '2', ack };
       source.next({ client: client.socket, data: '1', ack });
       source.next(second);
-      expect(told.mock.calls).toEqual([[second, expect.any(StreamOverflowError)]]);
+      expect(told.mock.calls).toEqual([[second, expect.any(UnansweredError)]]);
     });
 
     it.each([{ concurrency: 0 }, { concurrency: NaN }, { limit: 0 }, { limit: -1 }])('does not take %p', (options) => {
@@ -234,7 +237,7 @@ describe('reply', () => {
       const started = start(reply(() => NEVER.pipe(finalize(ended)), { concurrency: 1 }));
       const messages = [started.put('1'), started.put('2')];
       end(started as never);
-      expect(messages.map(({ answers }) => answers)).toEqual([[[UNKNOWN]], [[UNKNOWN]]]);
+      expect(messages.map(({ answers }) => answers)).toEqual([[[ENDED]], [[ENDED]]]);
       expect(ended).toHaveBeenCalledTimes(1);
       expect(started.source.observed).toBe(false);
     });

@@ -14,7 +14,7 @@ import {
   type Observable,
   type OperatorFunction,
 } from 'rxjs';
-import { fail, StreamOverflowError } from '../failure.js';
+import { fail, UnansweredError } from '../failure.js';
 import type { Incoming } from '../incoming.js';
 
 /** A message that {@link reply} has answered. */
@@ -24,7 +24,7 @@ export type Answered<M extends Incoming = Incoming, R = unknown> = M & { readonl
 export interface ReplyOptions {
   /** Messages that are worked on at a time; with 1 they are answered, and go on, in the order in which they came. Default unlimited. */
   concurrency?: number;
-  /** Messages that may be worked on or wait for it at a time; those beyond fail at once. Default 1000. */
+  /** Messages that may be worked on or wait for it at a time; those beyond are refused (`queue_full`). Default 1000. */
   limit?: number;
 }
 
@@ -39,11 +39,11 @@ export interface ReplyOptions {
  * ```
  *
  * - Messages are answered as their answers come; see {@link ReplyOptions}.
- * - When `project` throws, rejects or emits an error, the sender gets that as from a handler that threw (through the exception
- *   filters; the text of an unknown error is kept from him), the message is dropped, and the stream goes on. So it is
- *   for an answer that cannot be sent.
- * - When the stream ends before an answer is there, by an error or by being unsubscribed, the sender is told that it failed.
- * - A method that only answers returns the stream with `ignoreElements()`: what it emits is sent.
+ * - When `project` throws, rejects or emits an error, the sender gets that as from a handler that threw: through the exception
+ *   filters, and without the text of an error that was not meant for him. The message is dropped, and the stream goes on. So it
+ *   is with an answer that cannot be sent.
+ * - When the stream ends before an answer is there, by an error or by being unsubscribed, that is the answer (`stream_ended`).
+ * - What it emits is nothing to be sent: a method that only answers ends its pipe with `ignoreElements()`.
  *
  * @param project gives the answer: a value, a promise, or an Observable, whose last value it is. Without it messages are
  * answered with nothing.
@@ -67,7 +67,7 @@ export function reply<M extends Incoming>(
             pending.add(message);
             return true;
           }
-          fail(message, new StreamOverflowError('too many messages wait for an answer'));
+          fail(message, new UnansweredError('queue_full', 'too many messages wait for an answer'));
           return false;
         }),
         mergeMap((message) => answered(message, project, pending), concurrency),
@@ -110,6 +110,7 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 /** Whoever has gone needs no answer, and is the usual reason why a stream ends. */
 function abandon(pending: ReadonlySet<Incoming>): void {
   for (const message of pending) {
-    if (message.client.connected) fail(message, new Error('the stream ended before it answered'));
+    if (message.client.connected)
+      fail(message, new UnansweredError('stream_ended', 'ended before there was an answer'));
   }
 }
