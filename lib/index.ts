@@ -8,6 +8,11 @@ export type { StreamDefaults, StreamOptions } from './nest/streams/stream-option
 export type { StreamStats } from './nest/streams/stream-route.js';
 export type { EventsMap } from './streams/events-map.js';
 export type { Incoming } from './streams/incoming.js';
-export type { Outgoing, Recipients } from './streams/outgoing.js';
-export { writable$ } from './streams/writable.js';
+export { perClient } from './streams/operators/per-client.js';
+export { reply, type Answered, type ReplyOptions } from './streams/operators/reply.js';
+export { toRoom, type Rooms } from './streams/operators/to-room.js';
+export { untilDisconnect } from './streams/operators/until-disconnect.js';
+export { whenWritable, type WhenWritableOptions } from './streams/operators/when-writable.js';
+export type { Addressed, Outgoing, Recipients, WithRecipients } from './streams/outgoing.js';
+export { writable$, type WritableOptions } from './streams/writable.js';
 export type { Server, Socket } from 'socket.io';

@@ -107,12 +107,15 @@ export class Session extends EventEmitter implements TransportSink {
     return this.bufferedBytes + this.transport.bufferedBytes;
   }
 
-  /** Calls back, once, when the transport has written something; not any more once the session has ended. */
+  /**
+   * Calls back, once, in the tick after the transport has got rid of something or another one has taken its place: look at
+   * {@link waitingBytes}. Not any more once the session has ended.
+   */
   onceDrained(callback: () => void): void {
     (this.drainWatchers ??= []).push(callback);
   }
 
-  /** Takes a callback of {@link onceDrained} back. */
+  /** Takes a callback of {@link onceDrained} back, unless its tick has come. */
   offDrained(callback: () => void): void {
     this.drainWatchers = this.drainWatchers?.filter((one) => one !== callback) ?? null;
   }
@@ -198,11 +201,7 @@ export class Session extends EventEmitter implements TransportSink {
 
   /** For the transport: see TransportSink. */
   drained(): void {
-    const watchers = this.drainWatchers;
-    if (watchers !== null) {
-      this.drainWatchers = null;
-      process.nextTick(callAll, watchers, this.transport);
-    }
+    this.callWatchers();
     const callbacks = this.sentCallbacks;
     this.sentCallbacks = null;
     if (this.flushing) {
@@ -244,6 +243,8 @@ export class Session extends EventEmitter implements TransportSink {
     this.upgraded = true;
     this.emit('upgrade', transport);
     this.flush();
+    // what the old transport had not got rid of does not wait any more
+    this.callWatchers();
     if (this.readyState === 'closing' && this.writeBuffer.length === 0) transport.close();
   }
 
@@ -276,6 +277,13 @@ export class Session extends EventEmitter implements TransportSink {
   /** Listeners may close the session under our hands; a method, so that no type narrowing hides it. */
   private hasEnded(): boolean {
     return this.readyState === 'closed';
+  }
+
+  private callWatchers(): void {
+    const watchers = this.drainWatchers;
+    if (watchers === null) return;
+    this.drainWatchers = null;
+    process.nextTick(callAll, watchers, this.transport);
   }
 
   private mayFlush(): boolean {

@@ -2,7 +2,7 @@ import type { EventsMap } from './events-map.js';
 
 /** Whom a message goes to, instead of the client (client scope) or the whole namespace (gateway scope). */
 export interface Recipients {
-  /** Rooms; the id of a client is a room of its own. */
+  /** Rooms; the id of a client is a room of its own. An empty list: nobody. */
   readonly to?: string | readonly string[];
   /** Rooms whose members do not get it. */
   readonly except?: string | readonly string[];
@@ -23,11 +23,18 @@ export type Outgoing<Events extends EventsMap = any> = Message<Events> & Recipie
 const ADDRESSED = Symbol('nestwire.addressed');
 
 /** Data for somebody else than usual, as the event of the stream. */
-export interface Addressed extends Recipients {
-  readonly data: unknown;
+export interface Addressed<T = unknown> extends Recipients {
+  readonly data: T;
   readonly event?: string;
   readonly [ADDRESSED]: true;
 }
+
+/** What a stream emits, with recipients: an `Outgoing` stays one, anything else becomes data. */
+export type WithRecipients<T> = T extends Recipients & { readonly event: string; readonly data: unknown }
+  ? Omit<T, 'to'> & Addressed<T['data']>
+  : T extends Addressed
+    ? T
+    : Addressed<T>;
 
 /** Whether a value says of itself who is to get it, or as which event. */
 export function isOutgoing(value: unknown): value is Recipients & { readonly event?: string; readonly data: unknown } {
@@ -36,6 +43,9 @@ export function isOutgoing(value: unknown): value is Recipients & { readonly eve
 }
 
 /** Gives what a stream emits other recipients; what it names besides (its event, rooms to leave out) is kept. */
-export function addressed(value: unknown, to: string | readonly string[]): Addressed {
-  return isOutgoing(value) ? { ...value, to, [ADDRESSED]: true } : { data: value, to, [ADDRESSED]: true };
+export function addressed<T>(value: T, to: string | readonly string[]): WithRecipients<T> {
+  const outgoing: Addressed = isOutgoing(value)
+    ? { ...value, to, [ADDRESSED]: true }
+    : { data: value, to, [ADDRESSED]: true };
+  return outgoing as WithRecipients<T>;
 }

@@ -1,7 +1,9 @@
 import type { LoggerService, WsMessageHandler } from '@nestjs/common';
+import { WsException } from '@nestjs/websockets';
 import type { Observable } from 'rxjs';
 import type { Namespace, Socket } from 'socket.io';
 import type { DeadlineQueue } from '../../engine/deadlines.js';
+import { FAIL, UnansweredError, type Fail } from '../../streams/failure.js';
 import type { Incoming } from '../../streams/incoming.js';
 import type { Gateway } from '../gateways.js';
 import { HookArgumentsHost } from '../hook-arguments-host.js';
@@ -60,6 +62,8 @@ export class StreamRoute implements OutputHost {
   private readonly runs = new Map<Socket | null, StreamRun>();
   /** Queues of clients for this stream alone, where several messages may be under way. */
   private readonly queues = new Map<Socket, ClientQueue>();
+  /** The `ack` of messages whose sender asked for none, or has its answer. */
+  private readonly noAnswer: FailingAck;
 
   constructor(
     definition: StreamDefinition,
@@ -78,6 +82,8 @@ export class StreamRoute implements OutputHost {
     this.arguments = args;
     this.logger = logger;
     this.output = new StreamOutput(this);
+    this.noAnswer = Object.assign(() => {}, { [FAIL]: this.fail });
+    markAnswered(this.noAnswer);
     const { name, event } = definition;
     this.stats = { stream: name, event, active: 0, admitted: 0, overflowed: 0, timedOut: 0, failed: 0, dropped: 0 };
   }
@@ -171,8 +177,9 @@ export class StreamRoute implements OutputHost {
 
   /** @internal What the stream's elements are. */
   elementOf({ client, ack }: Admission, data: unknown): unknown {
+    const { noAnswer } = this;
     if (this.settings.ack === 'manual')
-      return { client, data, ack: ack ? answerOnce(ack) : noAnswer } satisfies Incoming;
+      return { client, data, ack: ack ? answerOnce(ack, this.fail) : noAnswer } satisfies Incoming;
     return this.settings.scope === 'gateway' ? ({ client, data, ack: noAnswer } satisfies Incoming) : data;
   }
 
@@ -227,6 +234,21 @@ export class StreamRoute implements OutputHost {
     else this.logger.error(error);
   }
 
+  /** Tells of an error that an operator has caught for a message, after which the stream goes on. */
+  private readonly fail: Fail = ({ client, data, ack }, error) => {
+    const open = isOpen(ack) ? ack : undefined;
+    if (!(error instanceof UnansweredError)) {
+      this.stats.failed++;
+      this.report(error, { client, data, ack: open });
+      return;
+    }
+    const { code, message } = error;
+    if (code === 'queue_full') this.stats.overflowed++;
+    // where nobody waits for an answer, a flood must not be answered by another one
+    if (open !== undefined)
+      this.report(new WsException({ status: 'error', code, message }), { client, data, ack: open });
+  };
+
   /** @internal What follows when a stream has failed for good. */
   gaveUp(client: Socket | null): void {
     const { name } = this.definition;
@@ -260,14 +282,17 @@ export class StreamRoute implements OutputHost {
   }
 }
 
-function noAnswer(): void {
-  // none was asked for, or it has been given
-}
+/** An acknowledgement that tells operators how to fail. */
+type FailingAck = Ack & { [FAIL]?: Fail };
 
-function answerOnce(ack: Ack): (...answer: unknown[]) => void {
-  return (...answer) => {
+function answerOnce(ack: Ack, fail: Fail): FailingAck {
+  const once: FailingAck = (...answer) => {
     if (!isOpen(ack)) return;
-    markAnswered(ack);
+    // an answer that cannot be encoded throws, and leaves the place to an error
     ack(...answer);
+    markAnswered(ack);
+    markAnswered(once);
   };
+  once[FAIL] = fail;
+  return once;
 }
