@@ -45,7 +45,7 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
   written: (string | Uint8Array)[] = [];
   /** Whether the client does not read: `write()` returns false, and an end is not the end. */
   stalled = false;
-  timeout: { milliseconds: number; callback: () => void } | null = null;
+  writableLength = 0;
   headersSent = false;
   destroyed = false;
   writableEnded = false;
@@ -67,6 +67,7 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
     if (this.writableEnded) throw new Error('write after end');
     this.written.push(chunk);
     this.chunks.push(Buffer.from(chunk as string));
+    if (this.stalled) this.writableLength += chunk.length;
     return !this.stalled;
   }
 
@@ -81,14 +82,10 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
     return this;
   }
 
-  setTimeout(milliseconds: number, callback: () => void): this {
-    this.timeout = { milliseconds, callback };
-    return this;
-  }
-
   /** The client reads again all that was written. */
   drain(): void {
     this.stalled = false;
+    this.writableLength = 0;
     this.emit('drain');
   }
 
@@ -138,6 +135,7 @@ export function fakeHost(
       ...options,
     },
     unconfirmed: new Deadlines().queue<Confirmable>(10_000, (transport) => transport.unconfirmed()),
+    unread: new Deadlines().queue<TransportResponse>(65_000, (response) => response.destroy()),
     pendingUpstreamBytes: 0,
     closing: false,
     decorateHeaders: (headers) => headers,
