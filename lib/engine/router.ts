@@ -204,15 +204,17 @@ export class Router {
     this.admission.checkSessions(clientAddress(request, this.trust), engine.clients.size);
   }
 
-  private refuseRequest(request: EngineRequest, response: ServerResponse, error: unknown): void {
+  private async refuseRequest(request: EngineRequest, response: ServerResponse, error: unknown): Promise<void> {
     const { status, code, message } = this.refused(request, error);
+    // so far Node has told us of the headers; a small body that came with them is through with this turn
+    if (!request.complete) await new Promise(setImmediate);
     if (response.headersSent) {
       // a middleware answered before it failed
       if (!response.writableEnded) response.end();
       return;
     }
     const headers: OutgoingHttpHeaders = { 'Content-Type': 'application/json', ...ANSWER_HEADERS };
-    // the rest of its body is not going to be read, however slowly it comes
+    // the rest of a body is not going to be read, however slowly it comes
     if (!request.complete) headers['Connection'] = 'close';
     if (isTemporary(status)) headers['Retry-After'] = 1;
     response.writeHead(status, headers);

@@ -49,7 +49,6 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
   headersSent = false;
   destroyed = false;
   writableEnded = false;
-  writableFinished = false;
 
   get text(): string {
     return Buffer.concat(this.chunks).toString();
@@ -75,10 +74,7 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
     if (this.writableEnded) throw new Error('ended twice');
     if (chunk !== undefined) this.write(chunk);
     this.writableEnded = true;
-    if (this.stalled) return this;
-    this.writableFinished = true;
-    this.emit('finish');
-    this.emit('close');
+    if (!this.stalled) this.leave();
     return this;
   }
 
@@ -86,7 +82,8 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
   drain(): void {
     this.stalled = false;
     this.writableLength = 0;
-    this.emit('drain');
+    if (this.writableEnded) this.leave();
+    else this.emit('drain');
   }
 
   /** The client goes away. */
@@ -97,6 +94,11 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
 
   destroy(): void {
     this.cut();
+  }
+
+  private leave(): void {
+    this.emit('finish');
+    this.emit('close');
   }
 }
 

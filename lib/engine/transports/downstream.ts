@@ -186,11 +186,11 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
 
   /** @internal The response ended without us. */
   cut(response: OwnedResponse): void {
-    this.unread.closed(response);
+    const wasCut = this.unread.closed(response);
     if (this.response === response) {
       this.response = null;
       this.update();
-    } else if (response.writableFinished) {
+    } else if (!wasCut) {
       return;
     }
     // a client that counts comes back for what is missing; a plain one has lost what was on its way
@@ -203,9 +203,10 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     if (!this.started) {
       this.started = true;
       if (query['resume'] === '1') this.expectConfirmation();
-    } else if (this.sent === null && this.response !== null) {
+    } else if (this.sent === null && (this.response !== null || this.unread.isThere)) {
       refuse(response, 400);
       this.finish('transport error', new Error('overlap from client'));
+      this.unread.cut();
       return;
     } else {
       // whoever comes back has read the first response

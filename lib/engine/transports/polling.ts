@@ -139,11 +139,11 @@ export class PollingTransport implements Transport, UpstreamSink {
 
   /** @internal The client went away from a response that was not written whole. */
   cut(response: OwnedResponse): void {
-    this.unread.closed(response);
+    const wasCut = this.unread.closed(response);
     if (this.response === response) {
       this.forgetResponse();
       this.end('transport error', new Error('poll connection closed prematurely'));
-    } else if (!response.writableFinished) {
+    } else if (wasCut) {
       this.end('transport error', new Error('poll response was cut'));
     }
   }

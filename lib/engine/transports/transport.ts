@@ -25,7 +25,8 @@ export interface TransportResponse {
   /** Whether the connection is gone, and `close` past. */
   readonly destroyed: boolean;
   readonly writableEnded: boolean;
-  readonly writableFinished: boolean;
+  /** The connection it is written to, if it has one of its own here; null while it waits for that. */
+  readonly socket?: { readonly destroyed: boolean } | null;
   /** Bytes that were written and have not left yet; a relayed response need not know. */
   readonly writableLength?: number;
   writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;

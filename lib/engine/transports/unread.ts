@@ -27,11 +27,18 @@ export class Unread {
     this.cut();
     this.entry = deadlineEntry(response);
     this.host.unread.schedule(this.entry);
+    const { socket } = response;
+    response.on('finish', () => {
+      // Node says so of a response as well whose connection was cut before all of it had left
+      if (this.entry?.item === response && !socket?.destroyed) this.forget();
+    });
   }
 
-  /** A response closed: read whole, or cut. */
-  closed(response: TransportResponse): void {
-    if (this.entry?.item === response) this.forget();
+  /** A response closed. @returns whether it was cut before all of it had left. */
+  closed(response: TransportResponse): boolean {
+    if (this.entry?.item !== response) return false;
+    this.forget();
+    return true;
   }
 
   /** Cuts the answer, if there is one. */

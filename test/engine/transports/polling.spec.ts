@@ -64,10 +64,7 @@ describe('polling, downstream', () => {
     expect(parked.sink.log.at(-1)).toBe('closed: transport error (poll connection closed prematurely)');
     const answered = setUp();
     const response = answered.get();
-    response.end = function end(this: FakeResponse) {
-      this.writableEnded = true;
-      return this;
-    };
+    response.stalled = true;
     answered.transport.send([{ type: 'noop' }]);
     response.cut();
     expect(answered.sink.log.at(-1)).toBe('closed: transport error (poll response was cut)');
@@ -92,8 +89,6 @@ describe('polling, downstream', () => {
     first.stalled = true;
     transport.send([{ type: 'noop' }]);
     first.drain();
-    first.writableFinished = true;
-    first.emit('close');
     expect(get().status).toBe(0);
     expect(transport.writable).toBe(true);
     expect(host.unread.head).toBe(null);
