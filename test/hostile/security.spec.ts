@@ -382,7 +382,8 @@ describe('candidates of an upgrade', () => {
           gets.push(get);
           await get.until(/\r\n\r\n/);
         }
-        const open = () => gets.filter(({ text }) => /^HTTP\/1\.1 200/.test(text) && !/\r\n0\r\n\r\n$/.test(text));
+        const open = () =>
+          gets.filter(({ text }) => text.startsWith('HTTP/1.1 200') && !text.endsWith('\r\n0\r\n\r\n'));
         await until(() => open().length <= 1);
         for (const { socket } of gets) socket.destroy();
         await ask(`${url}${query}&seq=1`, { method: 'POST', body: 'x' }).catch(() => {});
