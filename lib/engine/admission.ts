@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { Refusal } from './errors.js';
 import type { LimitOptions } from './options.js';
 
@@ -53,17 +54,18 @@ export class Admission {
 
   /** A session ended. */
   leave(address: string): void {
-    const counts = this.addresses.get(address);
+    const counts = this.countsAddresses ? this.addresses.get(networkOf(address)) : undefined;
     if (counts !== undefined) counts.sessions--;
   }
 
   private countsOf(address: string): AddressCounts {
     const now = performance.now();
     if (now - this.lastSweep > WINDOW_MS) this.sweep(now);
-    let counts = this.addresses.get(address);
+    const network = networkOf(address);
+    let counts = this.addresses.get(network);
     if (counts === undefined) {
       counts = { sessions: 0, handshakes: 0, windowStart: now };
-      this.addresses.set(address, counts);
+      this.addresses.set(network, counts);
     } else if (now - counts.windowStart >= WINDOW_MS) {
       counts.handshakes = 0;
       counts.windowStart = now;
@@ -77,4 +79,24 @@ export class Admission {
       if (counts.sessions <= 0 && now - counts.windowStart >= WINDOW_MS) this.addresses.delete(address);
     }
   }
+}
+
+/** Groups of an IPv6 address that name the network: what one subscriber gets is a /64 or more (RFC 6177). */
+const NETWORK_GROUPS = 4;
+
+/**
+ * What is counted as one address: an IPv4 address, or an IPv6 network, for whoever has one address of it has all of them.
+ */
+export function networkOf(address: string): string {
+  // an IPv4 address of a dual-stack socket is written ::ffff:192.0.2.1
+  if (!isIPv6(address) || address.includes('.')) return address;
+  const [start = '', end] = address.split('::');
+  const groups = start === '' ? [] : start.split(':');
+  if (end !== undefined) {
+    const last = end === '' ? [] : end.split(':');
+    while (groups.length + last.length < 8) groups.push('0');
+    groups.push(...last);
+  }
+  const network = groups.slice(0, NETWORK_GROUPS).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${network.join(':')}::/64`;
 }

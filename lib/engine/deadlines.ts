@@ -8,6 +8,9 @@
 const EARLY_SHARE = 0.01;
 const EARLY_MS = 10;
 
+/** The longest time a Node timer can wait; a longer one would go off at once, and again and again. */
+const MAX_TIMER = 2 ** 31 - 1;
+
 /** The place of one item in a queue. */
 export interface DeadlineEntry<T> {
   readonly item: T;
@@ -54,6 +57,14 @@ export class DeadlineQueue<T> {
     this.owner.arm(entry.due);
   }
 
+  /** Does now for every entry what would be done when its time is over. */
+  expireAll(): void {
+    for (let entry = this.head; entry !== null; entry = this.head) {
+      this.cancel(entry);
+      this.expire(entry.item);
+    }
+  }
+
   /** Takes an entry out; does nothing when it stands in no queue or another one. */
   cancel(entry: DeadlineEntry<T>): void {
     if (entry.queue !== this) return;
@@ -95,7 +106,8 @@ export class Deadlines {
     if (due >= this.wakeAt) return;
     if (this.timer !== null) clearTimeout(this.timer);
     this.wakeAt = due;
-    this.timer = setTimeout(() => this.wake(), Math.max(due - performance.now(), 1)).unref();
+    const delay = Math.min(Math.max(due - performance.now(), 1), MAX_TIMER);
+    this.timer = setTimeout(() => this.wake(), delay).unref();
   }
 
   private wake(): void {

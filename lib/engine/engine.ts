@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { debuglog } from 'node:util';
 import cors from 'cors';
 import { mountPath, Mounts, type Mount } from './attach.js';
+import { guardCors } from './cors.js';
 import { Deadlines, type DeadlineQueue } from './deadlines.js';
 import { Flusher } from './flusher.js';
 import { Headers } from './headers.js';
@@ -19,7 +20,7 @@ import {
 } from './options.js';
 import { Router } from './router.js';
 import type { EngineRequest, Session } from './session.js';
-import type { Confirmable, TransportHost } from './transports/transport.js';
+import type { Confirmable, TransportHost, TransportResponse } from './transports/transport.js';
 import type { Upgrade } from './upgrade.js';
 
 const debug = debuglog('nestwire');
@@ -29,6 +30,9 @@ const NUDGE_INTERVAL = 100;
 
 /** Milliseconds a client has to show that it reads its stream. */
 const CONFIRM_TIMEOUT = 10_000;
+
+/** Milliseconds clients have to read last answers when the engine ends. */
+const CLOSING_GRACE = 500;
 
 /** Milliseconds between two log lines about the same limit. */
 const LOG_INTERVAL = 1000;
@@ -77,13 +81,17 @@ export class Engine extends EventEmitter {
     this.host = {
       options: { ...opts, ...opts.limits },
       unconfirmed: this.deadlines.queue<Confirmable>(CONFIRM_TIMEOUT, (transport) => transport.unconfirmed()),
+      // no client that needs longer for an answer keeps its heartbeat
+      unread: this.deadlines.queue<TransportResponse>(opts.pingInterval + 2 * opts.pingTimeout, (response) =>
+        response.destroy(),
+      ),
       pendingUpstreamBytes: 0,
       closing: false,
       decorateHeaders: (base, request) => headers.decorate(base, request as EngineRequest),
       limitExceeded: (limit, detail) => this.limitExceeded(limit, detail),
     };
     this.router = new Router(this, this.host, headers, this.middlewares);
-    if (opts.cors !== false) this.use(cors(opts.cors) as Middleware);
+    if (opts.cors !== false) this.use(cors(guardCors(opts.cors)) as Middleware);
   }
 
   /** How many sessions are open. */
@@ -134,6 +142,7 @@ export class Engine extends EventEmitter {
     this.detach();
     this.router.close();
     this.deadlines.stop();
+    setTimeout(() => this.host.unread.expireAll(), CLOSING_GRACE).unref();
     return this;
   }
 

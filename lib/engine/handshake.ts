@@ -1,7 +1,7 @@
 import { validateHeaderValue, type IncomingMessage } from 'node:http';
 import { Refusal } from './errors.js';
 import type { ResolvedOptions } from './options.js';
-import { headerBytes, protocolOf } from './request.js';
+import { announcesBody, headerBytes, protocolOf } from './request.js';
 import type { EngineRequest, Session } from './session.js';
 import { TRANSPORT_KINDS, type TransportKind } from './transports/registry.js';
 
@@ -111,6 +111,10 @@ function checkHeaders(request: EngineRequest, maxHeaderBytes: number): void {
     // it must not reach a header of the answer
     delete request.headers.origin;
     throw new Refusal('BAD_REQUEST', { name: 'INVALID_ORIGIN', origin });
+  }
+  if (request.method === 'GET' && announcesBody(request)) {
+    // nobody would read it: Node stops reading such a connection, and then does not see that it was cut
+    throw new Refusal('BAD_REQUEST', { name: 'UNEXPECTED_BODY' });
   }
   if (headerBytes(request) > maxHeaderBytes) throw new Refusal('HEADERS_TOO_LARGE', { name: 'maxHeaderBytes' });
 }

@@ -19,11 +19,15 @@ export interface LimitOptions {
    * Text is counted in UTF-16 code units. Default 64 MiB: far above what a live client leaves waiting, far below memory.
    */
   maxBufferedBytes?: number;
-  /** Bytes of POST bodies being received, over all sessions; beyond, 503. Default 256 MiB. */
+  /**
+   * Bytes of POST bodies being received, over all sessions; beyond, 503. Default 256 MiB: 268 bodies of the largest size at
+   * once. They take up to twice as much memory.
+   */
   maxPendingUpstreamBytes?: number;
   /**
    * Bytes that a streaming transport keeps until the client confirms them; at that mark the stream pauses, and the
-   * heartbeat ends the session if nothing is confirmed. Default 1 MiB; one message of any size passes.
+   * heartbeat ends the session if nothing is confirmed. Default 1 MiB; one message of any size passes. It pauses at 16,384
+   * frames as well, however small they are.
    */
   maxUnacknowledgedBytes?: number;
   /** Fragments of one WebSocket message; beyond, the connection ends with 1008. Default 16,384, as in ws. */
@@ -34,9 +38,14 @@ export interface LimitOptions {
   maxHeaderBytes?: number;
   /** Sessions of one engine; beyond, 503. Default unlimited: it is a question of the machine. */
   maxSessions?: number;
-  /** Sessions of one client address; beyond, 503. Needs `trustProxy` to be stated. Default unlimited. */
+  /**
+   * Sessions of one client address, or IPv6 network (/64); beyond, 503. Needs `trustProxy` to be stated. Default unlimited.
+   */
   maxSessionsPerAddress?: number;
-  /** Handshakes a second from one client address; beyond, 429. Needs `trustProxy` to be stated. Default unlimited. */
+  /**
+   * Handshakes a second from one client address, or IPv6 network (/64); beyond, 429. Needs `trustProxy` to be stated.
+   * Default unlimited.
+   */
   maxHandshakesPerSecond?: number;
 }
 
@@ -74,9 +83,9 @@ export interface EngineOptions {
   /** Whether Socket.IO 1.x and 2.x clients (protocol revision 3) may connect. Default false. */
   allowEIO3?: boolean;
   /**
-   * Who may connect from a browser. Unset: requests without an Origin, same-origin ones (by Sec-Fetch-Site), those that
-   * match `cors.origin`, those that name this host, and of the others those without cookies. Set: of the others only
-   * those listed here. Checked on every transport, WebSocket upgrades included.
+   * Who may connect from a browser. Unset: requests without an Origin (unless Sec-Fetch-Site says that another site embeds
+   * them), same-origin ones (by Sec-Fetch-Site), those that match `cors.origin`, those that name this host, and of the others
+   * those without cookies. Set: of the others only those listed here. Checked on every transport, upgrades included.
    */
   origins?: OriginRule | readonly OriginRule[];
   /**

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { CorsOptions, CorsOptionsDelegate } from 'cors';
 import type { OriginRule } from './options.js';
+import { guardCors } from './cors.js';
 import { requestedHost, type TrustProxy } from './request.js';
 
 /*
@@ -19,22 +20,32 @@ export interface OriginOptions {
 /** Whether a request's Origin is let in. */
 export class OriginPolicy {
   private readonly rules: readonly OriginRule[] | null;
+  private readonly cors: CorsOptions | CorsOptionsDelegate | false;
 
   constructor(
-    private readonly options: OriginOptions,
+    { origins, cors }: OriginOptions,
     private readonly trust: TrustProxy | undefined,
   ) {
-    const { origins } = options;
     this.rules = origins === undefined ? null : Array.isArray(origins) ? origins : [origins as OriginRule];
+    this.cors = cors === false ? false : guardCors(cors);
   }
 
   /** A promise only where a rule of the user's is one. A rule that throws refuses. */
   allows(request: IncomingMessage): boolean | Promise<boolean> {
     const { origin } = request.headers;
-    if (origin === undefined) return true;
-    if (request.headers['sec-fetch-site'] === 'same-origin') return true;
+    const site = request.headers['sec-fetch-site'];
+    if (site === 'same-origin') return true;
+    if (origin === undefined) return site === undefined || site === 'none' || this.allowsEmbedding(request);
     if (namesHost(origin, requestedHost(request, this.trust))) return true;
     return this.allowsForeign(origin, request);
+  }
+
+  /**
+   * An image, a script or a link of another site: browsers send no Origin with them, and cookies. No client of ours asks so,
+   * and the page cannot read the answer; but a session would be opened in the name of the user.
+   */
+  private allowsEmbedding({ headers }: IncomingMessage): boolean {
+    return this.rules === null && headers.cookie === undefined;
   }
 
   private async allowsForeign(origin: string, request: IncomingMessage): Promise<boolean> {
@@ -49,7 +60,7 @@ export class OriginPolicy {
   }
 
   private async matchesCors(origin: string, request: IncomingMessage): Promise<boolean> {
-    const { cors } = this.options;
+    const { cors } = this;
     if (cors === false) return false;
     const resolved = typeof cors === 'function' ? await resolveDelegate(cors, request) : cors;
     const rule = resolved?.origin ?? '*';

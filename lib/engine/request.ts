@@ -57,6 +57,25 @@ export function requestedHost(request: IncomingMessage, trust: TrustProxy | unde
   return request.headers.host;
 }
 
+/** Whether a request says that it has a body. */
+export function announcesBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** Most characters of a client's value in a log line. */
+const QUOTED_LENGTH = 200;
+
+/** A value that a client controls, as it may stand in a log line: in quotes, ASCII without control characters, and not long. */
+export function quoted(value: string | undefined): string {
+  const text = String(value);
+  const shown = text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text;
+  // what is left above ASCII may be C1 control characters, which terminals obey, or reverse the text
+  return JSON.stringify(shown).replace(
+    /[^\x20-\x7e]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Bytes of the header lines of a request, as they came. */
 export function headerBytes(request: IncomingMessage): number {
   let bytes = 0;

@@ -8,10 +8,16 @@ import type { Headers } from './headers.js';
 import { runMiddlewares, type Middleware } from './middleware.js';
 import { OriginPolicy } from './origins.js';
 import { codecFor } from './protocol/codec.js';
-import { clientAddress, compileTrust, protocolOf, withQuery, type TrustProxy } from './request.js';
+import { clientAddress, compileTrust, protocolOf, quoted, withQuery, type TrustProxy } from './request.js';
 import { Session, type EngineRequest } from './session.js';
 import type { HttpTransportKind, TransportKind } from './transports/registry.js';
-import { NOBODY, type Transport, type TransportHost, type TransportInit } from './transports/transport.js';
+import {
+  ANSWER_HEADERS,
+  NOBODY,
+  type Transport,
+  type TransportHost,
+  type TransportInit,
+} from './transports/transport.js';
 import { Upgrade } from './upgrade.js';
 import { UpgradeResponse, writeRawResponse } from './upgrade-response.js';
 import { WebSocketAcceptor } from './websocket-acceptor.js';
@@ -164,13 +170,13 @@ export class Router {
   }
 
   private async checkOrigin(request: EngineRequest, session: Session | undefined): Promise<void> {
-    const { origin } = request.headers;
+    const { origin, host } = request.headers;
     // the session's own page: it passed the check at the handshake
-    if (origin === undefined || (session !== undefined && session.origin === origin)) return;
+    if (session !== undefined && session.origin === origin) return;
     if (await this.origins.allows(request)) return;
     this.engine.limitExceeded(
       'origins',
-      `refused ${origin} for host ${request.headers.host}. If it is yours: list it in "origins" or "cors.origin", or let ` +
+      `refused ${origin === undefined ? 'a request without CORS' : quoted(origin)} for host ${quoted(host)}. If it is yours: list it in "origins" or "cors.origin", or let ` +
         'the proxy pass the Host header on (nginx: proxy_set_header Host $host)',
     );
     throw new Refusal('FORBIDDEN', { name: 'ORIGIN_NOT_ALLOWED', origin });
@@ -198,14 +204,18 @@ export class Router {
     this.admission.checkSessions(clientAddress(request, this.trust), engine.clients.size);
   }
 
-  private refuseRequest(request: EngineRequest, response: ServerResponse, error: unknown): void {
+  private async refuseRequest(request: EngineRequest, response: ServerResponse, error: unknown): Promise<void> {
     const { status, code, message } = this.refused(request, error);
+    // so far Node has told us of the headers; a small body that came with them is through with this turn
+    if (!request.complete) await new Promise(setImmediate);
     if (response.headersSent) {
       // a middleware answered before it failed
       if (!response.writableEnded) response.end();
       return;
     }
-    const headers: OutgoingHttpHeaders = { 'Content-Type': 'application/json' };
+    const headers: OutgoingHttpHeaders = { 'Content-Type': 'application/json', ...ANSWER_HEADERS };
+    // the rest of a body is not going to be read, however slowly it comes
+    if (!request.complete) headers['Connection'] = 'close';
     if (isTemporary(status)) headers['Retry-After'] = 1;
     response.writeHead(status, headers);
     response.end(JSON.stringify({ code, message }));
@@ -213,7 +223,7 @@ export class Router {
 
   private refuseUpgrade(request: EngineRequest, socket: Duplex, error: unknown): void {
     const { status, message } = this.refused(request, error);
-    writeRawResponse(socket, status, ['Content-Type: text/html'], message);
+    writeRawResponse(socket, status, REFUSED_UPGRADE, message);
   }
 
   private refused(req: EngineRequest, error: unknown): Refusal {
@@ -227,6 +237,12 @@ export class Router {
     return refusal;
   }
 }
+
+/** Header lines of a refused upgrade. Not HTML: the message may be the application's, and may repeat what a client said. */
+const REFUSED_UPGRADE = [
+  'Content-Type: text/plain; charset=UTF-8',
+  ...Object.entries(ANSWER_HEADERS).map(([name, value]) => `${name}: ${String(value)}`),
+] as const;
 
 /** Refusals that another try may not meet. */
 function isTemporary(status: number): boolean {

@@ -7,6 +7,7 @@ import { FLUSH, type FlushTime } from './flusher.js';
 import type { Pulse } from './heartbeat.js';
 import type { ProtocolVersion } from './protocol/codec.js';
 import type { Packet, PacketType, RawData, WriteOptions } from './protocol/packet.js';
+import { quoted } from './request.js';
 import { NOBODY, type Transport, type TransportEnd, type TransportSink } from './transports/transport.js';
 import type { Upgrade } from './upgrade.js';
 
@@ -316,7 +317,11 @@ export class Session extends EventEmitter implements TransportSink {
     const { maxBufferedBytes } = this.server.opts.limits;
     this.bufferedBytes += bytes;
     if (!(waiting > maxBufferedBytes)) return true;
-    this.server.limitExceeded('maxBufferedBytes', `${waiting} bytes wait for session ${this.id}`);
+    // without the id: whoever knows one owns the session, and logs are read by others
+    this.server.limitExceeded(
+      'maxBufferedBytes',
+      `${waiting} bytes wait for a client at ${quoted(this.remoteAddress)}`,
+    );
     this.giveUp();
     return false;
   }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { brotliCompress, deflate, gzip } from 'node:zlib';
 import accepts from 'accepts';
 import cors, { type CorsOptions, type CorsOptionsDelegate } from 'cors';
+import { guardCors } from '../engine/cors.js';
 
 /** The builds of the stock client, and their source maps, as the `socket.io` package ships them. */
 export const STOCK_CLIENT_FILES = [
@@ -54,7 +55,7 @@ export class ClientFiles {
    */
   constructor(path: string, corsOptions?: CorsOptions | CorsOptionsDelegate | false) {
     this.prefix = `${path}/`;
-    this.allowOrigin = corsOptions ? (cors(corsOptions as CorsOptions) as unknown as Answer) : null;
+    this.allowOrigin = corsOptions ? (cors(guardCors(corsOptions)) as unknown as Answer) : null;
     const manifest = createRequire(import.meta.url).resolve('socket.io/package.json');
     const { version } = createRequire(import.meta.url)('socket.io/package.json') as { version: string };
     for (const name of STOCK_CLIENT_FILES) this.add(name, join(dirname(manifest), 'client-dist', name), version);
@@ -79,6 +80,7 @@ export class ClientFiles {
   };
 
   private async answer(file: ClientFile, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader('X-Content-Type-Options', 'nosniff');
     const known = request.headers['if-none-match'];
     if (known === file.etag || known === `W/${file.etag}`) {
       response.writeHead(304).end();

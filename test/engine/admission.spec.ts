@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Admission } from '../../lib/engine/admission.js';
+import { Admission, networkOf } from '../../lib/engine/admission.js';
 import type { Refusal } from '../../lib/engine/errors.js';
 
 const UNLIMITED = { maxSessions: Infinity, maxSessionsPerAddress: Infinity, maxHandshakesPerSecond: Infinity };
@@ -36,6 +36,31 @@ describe('Admission', () => {
     expect(refusal(() => admission.checkHandshake('b', 2))).toBe('let in');
     admission.leave('a');
     expect(refusal(() => admission.checkHandshake('a', 2))).toBe('let in');
+  });
+
+  it('takes an IPv6 network for one address', () => {
+    const admission = new Admission({ ...UNLIMITED, maxSessionsPerAddress: 2 });
+    admission.enter('2001:db8::1');
+    admission.enter('2001:db8::2');
+    expect(refusal(() => admission.checkHandshake('2001:db8::abcd:3', 2))).toBe('503 maxSessionsPerAddress');
+    expect(refusal(() => admission.checkHandshake('2001:db8:0:1::1', 2))).toBe('let in');
+    admission.leave('2001:db8::1');
+    expect(refusal(() => admission.checkHandshake('2001:db8::4', 2))).toBe('let in');
+  });
+
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '::ffff:192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0db8:0001:0002::', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:DB8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['', ''],
+    ['no address', 'no address'],
+  ])('counts %j as %j', (address, network) => {
+    expect(networkOf(address)).toBe(network);
   });
 
   it('limits handshakes of one address in a second', () => {

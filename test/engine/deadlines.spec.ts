@@ -89,4 +89,25 @@ describe('Deadlines', () => {
     expect(expired).toEqual([]);
     expect(jest.getTimerCount()).toBe(0);
   });
+
+  it('does at once for all what their time would bring', () => {
+    const { queue } = setUp();
+    for (const item of ['a', 'b']) queue.schedule(deadlineEntry(item));
+    queue.expireAll();
+    expect(expired).toEqual(['a', 'b']);
+    jest.advanceTimersByTime(5_000);
+    expect(expired).toEqual(['a', 'b']);
+  });
+
+  it('waits longer than a timer can', () => {
+    const late: string[] = [];
+    const queue = new Deadlines().queue<string>(2 ** 32, (item) => late.push(item));
+    queue.schedule(deadlineEntry('a'));
+    jest.advanceTimersByTime(1_000);
+    // neither at once, nor by a timer that goes off again and again
+    expect(late).toEqual([]);
+    expect(jest.getTimerCount()).toBe(1);
+    jest.advanceTimersByTime(2 ** 32);
+    expect(late).toEqual(['a']);
+  });
 });

@@ -39,6 +39,18 @@ describe('origins, by default', () => {
     expect(await ask(headers)).toBe(allowed);
   });
 
+  it.each<[string, Record<string, string>, boolean]>([
+    ['an image or a link of another site, with cookies', { 'sec-fetch-site': 'cross-site', cookie: 'a=1' }, false],
+    ['one of another host of this site, with cookies', { 'sec-fetch-site': 'same-site', cookie: 'a=1' }, false],
+    ['an image or a link of another site, without cookies', { 'sec-fetch-site': 'cross-site' }, true],
+    ['one of the page itself', { 'sec-fetch-site': 'same-origin', cookie: 'a=1' }, true],
+    ['an address that somebody typed', { 'sec-fetch-site': 'none', cookie: 'a=1' }, true],
+  ])('without an Origin: %s', async (_what, headers, allowed) => {
+    expect(await ask({ host: 'app.example', ...headers })).toBe(allowed);
+    // cors cannot name what has no origin
+    expect(await ask({ host: 'app.example', ...headers }, { cors: { origin: '*' } })).toBe(allowed);
+  });
+
   it('lets in what cors.origin names, in every form of the cors package', async () => {
     const request = { host: 'api.example', origin: SITE, cookie: 'a=1' };
     const forms: [OriginOptions['cors'], boolean][] = [
@@ -55,6 +67,8 @@ describe('origins, by default', () => {
       [{ origin: (_origin, done) => done(new Error('no')) }, false],
       [(_request, done) => done(null, { origin: SITE }), true],
       [(_request, done) => done(new Error('no')), false],
+      [{ origin: () => { throw new Error('no'); } }, false], // prettier-ignore
+      [{ origin: (async () => { throw new Error('no'); }) as never }, false], // prettier-ignore
     ];
     for (const [cors, allowed] of forms) expect(await ask(request, { cors })).toBe(allowed);
   });
@@ -94,6 +108,12 @@ describe('origins, listed', () => {
     expect(await ask({ host: 'api.example', origin: SITE, cookie: 'a=1' }, { origins, cors: { origin: SITE } })).toBe(
       allowed,
     );
+  });
+
+  it('refuses what another site embeds, cookies or not', async () => {
+    const request = { host: 'app.example', 'sec-fetch-site': 'cross-site' };
+    expect(await ask(request, { origins: SITE })).toBe(false);
+    expect(await ask({ ...request, 'sec-fetch-site': 'none' }, { origins: SITE })).toBe(true);
   });
 
   it('asks a pattern with the flag g as often as it likes', async () => {

@@ -45,11 +45,10 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
   written: (string | Uint8Array)[] = [];
   /** Whether the client does not read: `write()` returns false, and an end is not the end. */
   stalled = false;
-  timeout: { milliseconds: number; callback: () => void } | null = null;
+  writableLength = 0;
   headersSent = false;
   destroyed = false;
   writableEnded = false;
-  writableFinished = false;
 
   get text(): string {
     return Buffer.concat(this.chunks).toString();
@@ -67,6 +66,7 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
     if (this.writableEnded) throw new Error('write after end');
     this.written.push(chunk);
     this.chunks.push(Buffer.from(chunk as string));
+    if (this.stalled) this.writableLength += chunk.length;
     return !this.stalled;
   }
 
@@ -74,22 +74,16 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
     if (this.writableEnded) throw new Error('ended twice');
     if (chunk !== undefined) this.write(chunk);
     this.writableEnded = true;
-    if (this.stalled) return this;
-    this.writableFinished = true;
-    this.emit('finish');
-    this.emit('close');
-    return this;
-  }
-
-  setTimeout(milliseconds: number, callback: () => void): this {
-    this.timeout = { milliseconds, callback };
+    if (!this.stalled) this.leave();
     return this;
   }
 
   /** The client reads again all that was written. */
   drain(): void {
     this.stalled = false;
-    this.emit('drain');
+    this.writableLength = 0;
+    if (this.writableEnded) this.leave();
+    else this.emit('drain');
   }
 
   /** The client goes away. */
@@ -100,6 +94,11 @@ export class FakeResponse extends EventEmitter implements TransportResponse {
 
   destroy(): void {
     this.cut();
+  }
+
+  private leave(): void {
+    this.emit('finish');
+    this.emit('close');
   }
 }
 
@@ -138,6 +137,7 @@ export function fakeHost(
       ...options,
     },
     unconfirmed: new Deadlines().queue<Confirmable>(10_000, (transport) => transport.unconfirmed()),
+    unread: new Deadlines().queue<TransportResponse>(65_000, (response) => response.destroy()),
     pendingUpstreamBytes: 0,
     closing: false,
     decorateHeaders: (headers) => headers,

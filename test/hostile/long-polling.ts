@@ -105,6 +105,28 @@ export const pollingCases: Case[] = [
     if (toldRaw(await first.ended) !== 'connection cut') throw new Error('the first POST was answered');
     return answer;
   }),
+  deed('A GET before the answer to the last one was read', async (one) => {
+    const first = new RawConnection(one.target.port);
+    one.target.onTeardown(() => first.socket.destroy());
+    first.socket.pause();
+    first.write(requestText('GET', pathOf(one)));
+    await until(() => one.session.transport.writable);
+    one.session.send('x'.repeat(20_000_000));
+    await until(() => !one.session.transport.writable);
+    const answer = told(await ask(one.url));
+    first.socket.destroy();
+    return answer;
+  }),
+  deed('A GET that announces a body', async (one) =>
+    exchange(one.target, requestText('GET', pathOf(one), { 'content-length': '1000000' }, 'x'.repeat(1_000))),
+  ),
+  deed('A body in chunks of one byte', async (one) => {
+    const chunks = [...`4${'x'.repeat(50_000)}`].map((byte) => `1\r\n${byte}\r\n`).join('');
+    const headers = { 'transfer-encoding': 'chunked', connection: 'close' };
+    const answer = await exchange(one.target, requestText('POST', pathOf(one), headers, `${chunks}0\r\n\r\n`));
+    if ((one.received[0] as string).length !== 50_000) throw new Error('the message is not what was sent');
+    return answer;
+  }),
   deed('A parked GET that is cut', async ({ url, session }) => {
     const cut = new AbortController();
     const poll = ask(url, { signal: cut.signal }).catch(() => 'connection cut');

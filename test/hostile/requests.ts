@@ -214,6 +214,27 @@ export const requestCases: Case[] = [
       return { target, answer: same(answers), session: NO_SESSION };
     },
   },
+  bytes('A GET that announces a body', [
+    requestText('GET', HANDSHAKE, { 'content-length': '1000000' }),
+    requestText('GET', HANDSHAKE, { 'content-length': '1', connection: 'close' }, 'x'),
+    requestText('GET', HANDSHAKE, { 'transfer-encoding': 'chunked' }, '1\r\nx\r\n'),
+    upgradeText(UPGRADE, { 'content-length': '1000000' }),
+  ]),
+  {
+    input: 'An image, a script or a link of another site, which browsers ask for with cookies and without an `Origin`',
+    async run(start) {
+      const target = await start({ cors: { origin: true, credentials: true } });
+      const answers: string[] = [];
+      for (const site of ['cross-site', 'same-site']) {
+        const headers = { 'sec-fetch-site': site, cookie: 'session=of-the-user', connection: 'close' };
+        for (const transport of ['polling', 'eventsource', 'multipart']) {
+          const path = HANDSHAKE.replace('polling', transport);
+          answers.push(await exchange(target, requestText('GET', path, headers)));
+        }
+      }
+      return { target, answer: same(answers), session: NO_SESSION };
+    },
+  },
   bytes('Bytes that are no HTTP', [
     '\x16\x03\x01\x02\x00\x01\x00',
     '<policy-file-request/>\0',

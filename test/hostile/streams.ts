@@ -155,6 +155,10 @@ export const streamCases: Case[] = [
       await post(one, '&seq=1', `4${'x'.repeat(LIMIT)}`),
     ]),
   ),
+  deed('A body over `maxHttpBufferSize` with the number of a POST that was applied', counted, async (one) => {
+    await one.client.send(message('once'));
+    return post(one, '&seq=1', `4${'x'.repeat(LIMIT)}`);
+  }),
   deed('An empty body: it only confirms', counted, ({ client }) => sent(client.send())),
   deed('An empty body, without resume', plain, ({ client }) => sent(client.send())),
   deeds<string | Buffer>(

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { RawConnection, upgradeText } from '../support/wire-http.js';
 import { until } from '../support/wire-engine.js';
 import {
@@ -136,6 +137,19 @@ export const webSocketCases: Case[] = [
       return toldByWebSocket(client);
     },
     { limits: { maxFragments: 1_000 } },
+  ),
+  deed(
+    'A message in more pieces of TCP than `limits.maxBufferedChunks`',
+    async ({ raw, client }) => {
+      // announces 60,000 bytes, and brings them one by one
+      raw([0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0]);
+      (client.ws as unknown as { _socket: Socket })._socket.setNoDelay(true);
+      const trickle = setInterval(raw, 1, [0]);
+      const answer = await toldByWebSocket(client);
+      clearInterval(trickle);
+      return answer;
+    },
+    { limits: { maxBufferedChunks: 50 } },
   ),
   deed('20,000 fragments of no bytes, by the defaults', async ({ raw, client }) => {
     raw(Buffer.concat([frame(0x01), ...Array(20_000).fill(frame(0x00))]));

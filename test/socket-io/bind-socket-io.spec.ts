@@ -5,6 +5,7 @@ import { createConnection, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Engine } from 'nestwire/engine';
 import type { Server } from 'socket.io';
+import { WebSocket } from 'ws';
 import { io as connectTo, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { closeSocketIoServer, createSocketIoServer } from '../../lib/socket-io/bind-socket-io.js';
 
@@ -53,8 +54,8 @@ describe('a socket.io server on our engine', () => {
   });
 
   it('hands its options on to socket.io', async () => {
-    const { io, url } = await serve({ connectTimeout: 50, cleanupEmptyChildNamespaces: true });
-    expect(io.connectTimeout()).toBe(50);
+    const { io, url } = await serve({ connectTimeout: 20_000, cleanupEmptyChildNamespaces: true });
+    expect(io.connectTimeout()).toBe(20_000);
     const served = new Promise<string>((resolve) =>
       io.of(/^\/room-\d+$/).on('connection', ({ nsp }) => resolve(nsp.name)),
     );
@@ -116,6 +117,29 @@ describe('a socket.io server on our engine', () => {
     const refused = new Promise<Error>((resolve) => socket.once('connect_error', resolve));
     socket.io.engine.close();
     expect((await refused).message).toBe('banned');
+  });
+
+  it('ends a client that announces more attachments than it may bring, or packets that are none', async () => {
+    const { io, url } = await serve();
+    for (const packet of [
+      '51000-["x",{"_placeholder":true,"num":0}]',
+      '51-["x"',
+      '4{',
+      '59-["x"]',
+      '2"x"',
+      '2["error","x"]',
+    ]) {
+      const client = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+      const closed = once(client, 'close');
+      await once(client, 'open');
+      client.send('40');
+      client.send(`4${packet}`);
+      // what may come is waited for, and bounded: a second packet in its place ends it as well
+      client.send('42["y"]');
+      client.send('4x');
+      await closed;
+    }
+    expect(io.engine.clientsCount).toBe(0);
   });
 
   it('gives the HTTP server back when it closes', async () => {

@@ -7,6 +7,7 @@ import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Server, type ServerOptions } from 'socket.io';
 import { createSocketIoServer } from '../../lib/socket-io/bind-socket-io.js';
+import { RawConnection, requestText } from '../support/wire-http.js';
 import { ClientFiles, STOCK_CLIENT_FILES } from '../../lib/socket-io/client-files.js';
 
 type Options = Partial<ServerOptions>;
@@ -47,6 +48,9 @@ function essence({ status, headers, body }: Answer): unknown {
   delete rest['transfer-encoding'];
   delete rest['content-length'];
   delete rest['keep-alive'];
+  // ours on every answer; a spec of its own asks for it
+  delete rest['x-content-type-options'];
+  if (status >= 400) delete rest['cache-control'];
   return { status, headers: rest, body: body.toString('base64') };
 }
 
@@ -155,6 +159,43 @@ describe('client files', () => {
     expect((await ask(bases['with CORS']!.ours, '/socket.io/socket.io.js')).headers.vary).toBe(
       'Origin, Accept-Encoding',
     );
+  });
+
+  it.each([
+    '/socket.io/../../package.json',
+    '/socket.io/..%2f..%2fpackage.json',
+    '/socket.io/%2e%2e/%2e%2e/package.json',
+    '/socket.io/..\\..\\package.json',
+    '/socket.io/socket.io.js/../../package.json',
+    '/socket.io/socket.io.js%00.map',
+    '/socket.io//etc/passwd',
+    '/socket.io/client-dist/socket.io.js',
+    '/socket.io/__proto__',
+    '/socket.io/constructor',
+  ])('are found by their names alone, not by paths: %s', async (path) => {
+    // as it stands: an HTTP client would tidy the path up
+    const connection = new RawConnection(Number(new URL(bases['plain']!.ours).port));
+    connection.write(requestText('GET', path, { connection: 'close' }));
+    expect(await connection.ended).toMatch(/^HTTP\/1\.1 400 [^]*Transport unknown/);
+  });
+
+  it('are taken for nothing else than they are', async () => {
+    const { ours } = bases['plain']!;
+    const etag = String((await ask(ours, '/socket.io/socket.io.js')).headers.etag);
+    for (const headers of [{}, { 'if-none-match': etag }]) {
+      const answer = await ask(ours, '/socket.io/socket.io.js', headers);
+      expect(answer.headers['x-content-type-options']).toBe('nosniff');
+    }
+  });
+
+  it.each<[string, unknown]>([
+    ['throws', () => { throw new TypeError('Invalid URL'); }], // prettier-ignore
+    ['rejects', async () => { throw new TypeError('Invalid URL'); }], // prettier-ignore
+  ])('are served, without CORS headers, where cors.origin %s', async (_how, origin) => {
+    const base = await serve((http) => createSocketIoServer(http, { cors: { origin } } as never));
+    const { status, headers } = await ask(base, '/socket.io/socket.io.min.js');
+    expect(status).toBe(200);
+    expect(headers).not.toHaveProperty('access-control-allow-origin');
   });
 
   it('can be joined by others, and do not hang when one is missing', async () => {

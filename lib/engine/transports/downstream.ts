@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { deadlineEntry, type DeadlineEntry } from '../deadlines.js';
 import type { Packet } from '../protocol/packet.js';
-import { ignoreError, refuse, refuseMethod } from './answers.js';
+import { ignoreError, refuse, refuseMethod, STREAM_HEADERS } from './answers.js';
 import type { Envelope } from './envelope.js';
 import { Framer, joinSmall } from './framer.js';
 import type {
@@ -14,7 +14,8 @@ import type {
   TransportSink,
 } from './transport.js';
 import { Unacknowledged } from './unacknowledged.js';
-import { Upstream, type UpstreamSink } from './upstream.js';
+import { Unread } from './unread.js';
+import { APPLIED, Upstream, type UpstreamSink } from './upstream.js';
 
 /*
  * The way down of every streaming transport: one long response at a time, into which frames are written as they come. What
@@ -29,20 +30,8 @@ import { Upstream, type UpstreamSink } from './upstream.js';
  * A client that did not ask gets a plain stream, and its session ends with its response.
  */
 
-/** Headers that keep proxies, browsers and compression middleware from holding back what is written. */
-const STREAM_HEADERS: Readonly<OutgoingHttpHeaders> = {
-  'Cache-Control': 'no-store, no-cache, no-transform, must-revalidate, max-age=0',
-  'X-Accel-Buffering': 'no',
-  'Content-Encoding': 'identity',
-  'X-Content-Type-Options': 'nosniff',
-  'Cross-Origin-Resource-Policy': 'cross-origin',
-};
-
 /** Milliseconds an orderly close waits for a response that can carry it. */
 const CLOSE_TIMEOUT = 30_000;
-
-/** Milliseconds without progress after which a response that has ended, but that its client does not read, is cut. */
-const LINGER_TIMEOUT = 30_000;
 
 const kDownstream = Symbol('nestwire.downstream');
 
@@ -58,6 +47,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   private readonly init: TransportInit;
   private readonly envelope: Envelope;
   private readonly upstream: Upstream;
+  private readonly unread: Unread;
   private readonly framer: Framer;
   private response: OwnedResponse | null;
   /** Frames that the client has not confirmed; null: it did not ask for resume. */
@@ -73,6 +63,8 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   /** Number of the last POST that was applied, and of the one that is being received. */
   private lastPost: number;
   private currentPost: number;
+  /** A POST that was applied before and is being received again. */
+  private repeated: Upstream | null;
   private closeTimer: NodeJS.Timeout | null;
   /** The wait for the first sign that the stream is read; null when there was one, or none is awaited. */
   private confirmation: DeadlineEntry<Confirmable> | null;
@@ -84,6 +76,8 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.init = init;
     this.envelope = envelope;
     this.upstream = new Upstream(init.host, this, false);
+    this.unread = new Unread(init.host);
+    this.repeated = null;
     this.framer = Framer.of(envelope);
     this.response = null;
     this.sent = null;
@@ -100,8 +94,8 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   }
 
   get bufferedBytes(): number {
-    // what the response still holds of a counted stream are frames that are kept anyway
-    return this.sent === null ? (this.response?.writableLength ?? 0) : this.sent.bytes;
+    // what a response still holds of a counted stream are frames that are kept anyway
+    return this.sent === null ? (this.response?.writableLength ?? 0) + this.unread.bytes : this.sent.bytes;
   }
 
   handleRequest(request: TransportRequest, response: TransportResponse): void {
@@ -146,6 +140,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.response = null;
     this.release();
     response?.destroy();
+    this.unread.cut();
   }
 
   nudge(): void {
@@ -191,10 +186,11 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
 
   /** @internal The response ended without us. */
   cut(response: OwnedResponse): void {
+    const wasCut = this.unread.closed(response);
     if (this.response === response) {
       this.response = null;
       this.update();
-    } else if (response.writableFinished) {
+    } else if (!wasCut) {
       return;
     }
     // a client that counts comes back for what is missing; a plain one has lost what was on its way
@@ -207,9 +203,10 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     if (!this.started) {
       this.started = true;
       if (query['resume'] === '1') this.expectConfirmation();
-    } else if (this.sent === null && this.response !== null) {
+    } else if (this.sent === null && (this.response !== null || this.unread.isThere)) {
       refuse(response, 400);
       this.finish('transport error', new Error('overlap from client'));
+      this.unread.cut();
       return;
     } else {
       // whoever comes back has read the first response
@@ -264,8 +261,9 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     if (this.sent !== null) {
       const number = parseCount(query['seq']);
       if (number > 0 && number <= this.lastPost) {
-        // applied before; its answer was lost
-        this.upstream.accept(request, response);
+        this.repeated?.abort();
+        this.repeated = new Upstream(this.init.host, APPLIED, false);
+        this.repeated.handle(request, response);
         return;
       }
       if (number !== this.lastPost + 1) {
@@ -330,7 +328,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
 
   private mayWrite(): boolean {
     if (this.response === null || this.full || this.ended) return false;
-    return this.sent === null || this.sent.bytes < this.init.host.options.maxUnacknowledgedBytes;
+    return this.sent === null || this.sent.leavesRoom(this.init.host.options.maxUnacknowledgedBytes);
   }
 
   /** The planned end of a response. */
@@ -339,12 +337,13 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     if (response === null) return;
     this.response = null;
     this.writable = false;
-    response.setTimeout?.(LINGER_TIMEOUT, () => response.destroy());
     response.end(this.envelope.end);
+    this.unread.watch(response);
   }
 
   /** Lets go of a response that another one replaces. It may be half-open: the client has given it up anyway. */
   private replaceResponse(): void {
+    this.unread.cut();
     const { response } = this;
     if (response !== null && this.full) {
       // all that it holds is written again
@@ -373,6 +372,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.writable = false;
     this.sent?.clear();
     this.upstream.abort();
+    this.repeated?.abort();
     if (this.closeTimer !== null) clearTimeout(this.closeTimer);
     this.closeTimer = null;
   }

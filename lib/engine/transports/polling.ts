@@ -1,20 +1,25 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { createDeflate, createGzip, type ZlibOptions } from 'node:zlib';
 import accepts from 'accepts';
 import type { Packet } from '../protocol/packet.js';
 import { ignoreError, refuse, refuseMethod } from './answers.js';
-import type {
-  Transport,
-  TransportEnd,
-  TransportInit,
-  TransportRequest,
-  TransportResponse,
-  TransportSink,
+import {
+  ANSWER_HEADERS,
+  type Transport,
+  type TransportEnd,
+  type TransportInit,
+  type TransportRequest,
+  type TransportResponse,
+  type TransportSink,
 } from './transport.js';
+import { Unread } from './unread.js';
 import { Upstream, type UpstreamSink } from './upstream.js';
 
 /*
  * How it works: a GET waits until there is something to send and is then answered with a payload; the client asks again
- * at once. Packets go up in POSTs. So the transport is writable while a GET is parked, and each GET takes one batch.
+ * at once. Packets go up in POSTs. So the transport is writable while a GET is parked, and each GET takes one batch. A
+ * client asks again when it has read the whole answer: one that asks earlier breaks the protocol, and would make us keep
+ * answer after answer that it does not read.
  *
  * An orderly close waits for the next GET to deliver the close packet, up to CLOSE_TIMEOUT.
  */
@@ -37,6 +42,7 @@ export class PollingTransport implements Transport, UpstreamSink {
   sink: TransportSink;
   private readonly init: TransportInit;
   private readonly upstream: Upstream;
+  private readonly unread: Unread;
   private request: TransportRequest | null;
   private response: OwnedResponse | null;
   private ended: boolean;
@@ -49,6 +55,7 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.sink = init.sink;
     this.init = init;
     this.upstream = new Upstream(init.host, this, init.codec.version === 3);
+    this.unread = new Unread(init.host);
     this.request = null;
     this.response = null;
     this.ended = false;
@@ -56,8 +63,7 @@ export class PollingTransport implements Transport, UpstreamSink {
   }
 
   get bufferedBytes(): number {
-    // a batch is handed to its response whole; what a slow reader has not taken is one batch at most
-    return 0;
+    return this.unread.bytes;
   }
 
   handleRequest(request: TransportRequest, response: TransportResponse): void {
@@ -102,6 +108,7 @@ export class PollingTransport implements Transport, UpstreamSink {
 
   abort(): void {
     this.discard();
+    this.unread.cut();
   }
 
   nudge(): void {
@@ -132,19 +139,20 @@ export class PollingTransport implements Transport, UpstreamSink {
 
   /** @internal The client went away from a response that was not written whole. */
   cut(response: OwnedResponse): void {
+    const wasCut = this.unread.closed(response);
     if (this.response === response) {
       this.forgetResponse();
       this.end('transport error', new Error('poll connection closed prematurely'));
-    } else if (!response.writableFinished) {
+    } else if (wasCut) {
       this.end('transport error', new Error('poll response was cut'));
     }
   }
 
   private park(request: TransportRequest, response: OwnedResponse): void {
-    if (this.response !== null || this.ended) {
-      response.writeHead(400);
-      response.end();
+    if (this.response !== null || this.unread.isThere || this.ended) {
+      refuse(response, 400);
       this.end('transport error', new Error('overlap from client'));
+      this.unread.cut();
       return;
     }
     if (response.destroyed) {
@@ -169,9 +177,9 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.forgetResponse();
     const { host, codec, supportsBinary } = this.init;
     const body = codec.encodePayload(packets, supportsBinary);
-    const headers: Record<string, string | number> = {
+    const headers: OutgoingHttpHeaders = {
       'Content-Type': typeof body === 'string' ? 'text/plain; charset=UTF-8' : 'application/octet-stream',
-      'cache-control': 'no-store',
+      ...ANSWER_HEADERS,
     };
     if (host.closing) headers['Connection'] = 'close';
     const length = Buffer.byteLength(body);
@@ -180,6 +188,7 @@ export class PollingTransport implements Transport, UpstreamSink {
       headers['Content-Length'] = length;
       response.writeHead(200, host.decorateHeaders(headers, request));
       response.end(body);
+      this.unread.watch(response);
       return;
     }
     headers['Content-Encoding'] = encoding;
@@ -188,6 +197,7 @@ export class PollingTransport implements Transport, UpstreamSink {
     compressor.on('data', (chunk: Buffer) => response.write(chunk));
     compressor.on('end', () => response.end());
     compressor.on('error', () => response.destroy());
+    this.unread.watch(response);
     compressor.end(body);
   }
 

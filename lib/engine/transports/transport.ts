@@ -25,15 +25,14 @@ export interface TransportResponse {
   /** Whether the connection is gone, and `close` past. */
   readonly destroyed: boolean;
   readonly writableEnded: boolean;
-  readonly writableFinished: boolean;
+  /** The connection it is written to, if it has one of its own here; null while it waits for that. */
+  readonly socket?: { readonly destroyed: boolean } | null;
   /** Bytes that were written and have not left yet; a relayed response need not know. */
   readonly writableLength?: number;
   writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;
   /** @returns false when the caller should wait for `drain` before it writes more. */
   write(chunk: string | Uint8Array): boolean;
   end(chunk?: string | Uint8Array): unknown;
-  /** Calls back after milliseconds in which nothing left; a relayed response need not have it. */
-  setTimeout?(milliseconds: number, callback: () => void): unknown;
   /** Hold writes back, and let them go in one piece, where the response can. */
   cork?(): void;
   uncork?(): void;
@@ -41,6 +40,15 @@ export interface TransportResponse {
   on(event: 'error', listener: (error: Error) => void): unknown;
   destroy(): unknown;
 }
+
+/**
+ * On every answer of ours: nobody is to keep it, and nobody to take it for anything else than it says it is. The first is
+ * spelled as Engine.IO spells it, for listeners of `headers` may look for it.
+ */
+export const ANSWER_HEADERS: Readonly<OutgoingHttpHeaders> = {
+  'cache-control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+};
 
 /** How a transport ended, as far as the transport can know. */
 export type TransportEnd = Extract<CloseReason, 'transport close' | 'transport error' | 'parse error'>;
@@ -82,6 +90,8 @@ export interface TransportHost {
   pendingUpstreamBytes: number;
   /** Transports that wait for their first sign of the client. */
   readonly unconfirmed: DeadlineQueue<Confirmable>;
+  /** Answers that have ended and whose clients have not read them whole; they are cut when their time is over. */
+  readonly unread: DeadlineQueue<TransportResponse>;
   /** Whether the engine is ending: last answers then ask for the connection to be closed. */
   readonly closing: boolean;
   /** Lets `initial_headers` and `headers` listeners, and the cookie option, add to the headers of an answer. */

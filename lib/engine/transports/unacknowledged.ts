@@ -1,6 +1,12 @@
 const NOTHING = Buffer.alloc(0);
 
 /**
+ * Most frames that are kept before a stream pauses, however small they are: a Buffer takes a hundred bytes beside its own.
+ * Above the 7,282 of the smallest frames that make up the 64 KiB which a client may receive before it confirms.
+ */
+const MAX_FRAMES = 16 * 1024;
+
+/**
  * Frames that a client has not confirmed, oldest first, and their numbers. Taking from the front moves an index; the array
  * is cut when half of it is free, so that both ends cost the same however many frames wait.
  */
@@ -42,6 +48,11 @@ export class Unacknowledged {
       this.front = 0;
     }
     return true;
+  }
+
+  /** Whether more may be sent before a confirmation. */
+  leavesRoom(maxBytes: number): boolean {
+    return this.bytes < maxBytes && this.next - this.oldest < MAX_FRAMES;
   }
 
   /** Number of the first frame that is not confirmed; `next` when all are. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { refuse } from './answers.js';
-import type { TransportHost, TransportRequest, TransportResponse } from './transport.js';
+import { Body } from './body.js';
+import { ANSWER_HEADERS, type TransportHost, type TransportRequest, type TransportResponse } from './transport.js';
 
 /*
  * The way up of every HTTP transport: one POST at a time, read into memory up to the payload limit. The client controls
@@ -22,6 +23,9 @@ export interface UpstreamSink {
   upstreamFailed(problem: string, reason: 'transport error' | 'parse error'): void;
 }
 
+/** For a POST that was applied before and whose answer was lost: it is read as any other, and its bytes are dropped. */
+export const APPLIED: UpstreamSink = { upstreamBody: () => true, upstreamCut() {}, upstreamFailed() {} };
+
 const kUpstream = Symbol('nestwire.upstream');
 
 interface OwnedRequest extends TransportRequest {
@@ -32,8 +36,7 @@ interface OwnedRequest extends TransportRequest {
 export class Upstream {
   private request: OwnedRequest | null;
   private response: TransportResponse | null;
-  private chunks: Buffer[];
-  private length: number;
+  private body: Body;
 
   constructor(
     private readonly host: TransportHost,
@@ -43,8 +46,7 @@ export class Upstream {
   ) {
     this.request = null;
     this.response = null;
-    this.chunks = [];
-    this.length = 0;
+    this.body = new Body();
   }
 
   /** Whether a POST is open: a second one breaks the protocol, for their order would be unknown. */
@@ -90,11 +92,10 @@ export class Upstream {
 
   /** @internal */
   data(chunk: Buffer): void {
-    const { host } = this;
-    this.length += chunk.length;
+    const { host, body } = this;
+    body.append(chunk);
     host.pendingUpstreamBytes += chunk.length;
-    this.chunks.push(chunk);
-    if (this.length > host.options.maxHttpBufferSize) {
+    if (body.length > host.options.maxHttpBufferSize) {
       const { response } = this;
       this.release();
       this.refuseTooLarge(response!);
@@ -109,7 +110,7 @@ export class Upstream {
   /** @internal */
   finish(): void {
     const { request, response } = this;
-    const bytes = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks, this.length);
+    const bytes = this.body.bytes();
     this.release();
     const isText = !isBinary(request!);
     if (isText && !isUtf8(bytes)) {
@@ -121,15 +122,10 @@ export class Upstream {
       refuse(response!, 400);
       return;
     }
-    this.accept(request!, response!);
-  }
-
-  /** Answers a POST that has been applied. */
-  accept(request: TransportRequest, response: TransportResponse): void {
     // text/html spares old browsers a download prompt
-    const headers = { 'Content-Type': 'text/html', 'Content-Length': 2, 'cache-control': 'no-store' };
-    response.writeHead(200, this.host.decorateHeaders(headers, request));
-    response.end('ok');
+    const headers = { 'Content-Type': 'text/html', 'Content-Length': 2, ...ANSWER_HEADERS };
+    response!.writeHead(200, this.host.decorateHeaders(headers, request!));
+    response!.end('ok');
   }
 
   /** @internal */
@@ -148,11 +144,10 @@ export class Upstream {
     const { request } = this;
     if (request === null) return null;
     request[kUpstream] = undefined;
-    this.host.pendingUpstreamBytes -= this.length;
+    this.host.pendingUpstreamBytes -= this.body.length;
     this.request = null;
     this.response = null;
-    this.chunks = [];
-    this.length = 0;
+    this.body = new Body();
     return request;
   }
 }

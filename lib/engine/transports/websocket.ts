@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { RawData as WsData, WebSocket } from 'ws';
 import type { Packet } from '../protocol/packet.js';
+import { refuse } from './answers.js';
 import type { Transport, TransportInit, TransportRequest, TransportResponse, TransportSink } from './transport.js';
 import { encodeFrames } from './websocket-frames.js';
 
@@ -97,8 +98,7 @@ export class WebSocketTransport implements Transport {
   }
 
   handleRequest(_request: TransportRequest, response: TransportResponse): void {
-    response.writeHead(400);
-    response.end();
+    refuse(response, 400);
   }
 
   close(): void {

@@ -45,7 +45,9 @@ describe('Downstream, a response', () => {
     expect(response.headers).toMatchObject({
       'Content-Type': 'text/event-stream; charset=UTF-8',
       'X-Accel-Buffering': 'no',
-      'Cache-Control': expect.stringContaining('no-transform'),
+      'cache-control': expect.stringContaining('no-transform'),
+      'X-Content-Type-Options': 'nosniff',
+      'Cross-Origin-Resource-Policy': 'same-origin',
     });
     expect(response.text).toBe(':\n\nevent: seq\ndata: 1\n\n');
     expect(response.writableEnded).toBe(false);
@@ -111,7 +113,8 @@ describe('Downstream, a response', () => {
     open();
     const response = new FakeResponse();
     transport.handleRequest(new FakeRequest(method), response);
-    expect([response.status, response.headers]).toEqual([405, { Allow: 'GET, POST' }]);
+    expect(response.status).toBe(405);
+    expect(response.headers).toMatchObject({ Allow: 'GET, POST', Connection: 'close' });
     expect(transport.writable).toBe(true);
   });
 });
@@ -241,16 +244,52 @@ describe('Downstream, resume', () => {
     expect(transport.writable).toBe(true);
   });
 
-  it('cuts an ended response that nobody reads', () => {
-    const { transport, open } = setUp();
+  it('pauses at 16,384 frames that are not confirmed, however small they are', () => {
+    const host = fakeHost({ maxUnacknowledgedBytes: Infinity, recycleBytes: Infinity });
+    const { transport, open, posted } = setUp({ host });
+    open();
+    for (let i = 1; i < 16_384; i++) transport.send([text('')]);
+    expect(transport.writable).toBe(true);
+    transport.send([text('')]);
+    expect(transport.writable).toBe(false);
+    posted(1, '', { ack: '1' });
+    expect(transport.writable).toBe(true);
+  });
+
+  it('cuts an ended response that nobody reads when its time is over', () => {
+    jest.useFakeTimers();
+    const { transport, open, sink } = setUp();
     const response = open();
     response.stalled = true;
     transport.send([text('a')]);
     transport.nudge();
     expect(response.writableEnded).toBe(true);
-    expect(response.timeout!.milliseconds).toBe(30_000);
-    response.timeout!.callback();
+    jest.advanceTimersByTime(64_000);
+    expect(response.destroyed).toBe(false);
+    jest.advanceTimersByTime(1_000);
     expect(response.destroyed).toBe(true);
+    expect(sink.log.join()).toContain('never confirmed');
+  });
+
+  it('keeps one ended response that nobody reads: the next GET cuts it', () => {
+    const { transport, get, open } = setUp();
+    const responses = [open()];
+    for (let i = 0; i < 5; i++) {
+      responses.at(-1)!.stalled = true;
+      transport.send([text('a')]);
+      transport.nudge();
+      responses.push(get({ ack: '0' }));
+    }
+    expect(responses.map(({ destroyed }) => destroyed)).toEqual([true, true, true, true, true, false]);
+  });
+
+  it('leaves an ended response alone that has left whole', () => {
+    const { transport, get, open, host } = setUp();
+    const response = open();
+    transport.nudge();
+    expect(host.unread.head).toBe(null);
+    get({ ack: '0' });
+    expect(response.destroyed).toBe(false);
   });
 });
 
@@ -332,6 +371,25 @@ describe('Downstream, POSTs that are counted', () => {
     open();
     expect(post().response.status).toBe(400);
     expect(sink.log.at(-1)).toBe('closed: transport error (POST undefined after 0)');
+  });
+
+  it('that were applied are read to their end, within the limits, one at a time', () => {
+    const { host, open, post, posted, transport } = setUp();
+    open();
+    posted(1, '4a');
+    const first = post({ seq: '1' });
+    first.request.emit('data', Buffer.from('4a'));
+    expect(host.pendingUpstreamBytes).toBe(2);
+    expect(first.response.headersSent).toBe(false);
+    const second = post({ seq: '1' });
+    expect(first.request.destroyed).toBe(true);
+    second.request.emit('data', Buffer.alloc(101));
+    expect(second.response.status).toBe(413);
+    const third = post({ seq: '1' });
+    third.request.emit('data', Buffer.from('4'));
+    transport.discard();
+    expect(third.request.destroyed).toBe(true);
+    expect(host.pendingUpstreamBytes).toBe(0);
   });
 
   it('take the place of the same one while it is open', () => {

@@ -55,7 +55,10 @@ describe('the envelope of multipart', () => {
   const json = (length: number, body: string) => part('application/json', length, body);
 
   it('has a type with the boundary, an empty line, a position and the closing boundary', () => {
-    expect(multipartEnvelope.headers()).toEqual({ 'Content-Type': 'multipart/x-mixed-replace; boundary=nestwire' });
+    expect(multipartEnvelope.headers()).toEqual({
+      'Content-Type': 'multipart/x-mixed-replace; boundary=nestwire',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+    });
     expect(multipartEnvelope.prelude).toBe('\r\n');
     expect(multipartEnvelope.position(8)).toBe(part('text/x-nestwire-seq', 1, '8'));
     expect(multipartEnvelope.end).toBe('--nestwire--\r\n');

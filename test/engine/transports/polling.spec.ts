@@ -43,6 +43,7 @@ describe('polling, downstream', () => {
       'Content-Type': 'text/plain; charset=UTF-8',
       'Content-Length': 7,
       'cache-control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
     });
     expect(transport.writable).toBe(false);
     expect(sink.log).toEqual(['drained', 'drained']);
@@ -63,13 +64,58 @@ describe('polling, downstream', () => {
     expect(parked.sink.log.at(-1)).toBe('closed: transport error (poll connection closed prematurely)');
     const answered = setUp();
     const response = answered.get();
-    response.end = function end(this: FakeResponse) {
-      this.writableEnded = true;
-      return this;
-    };
+    response.stalled = true;
     answered.transport.send([{ type: 'noop' }]);
     response.cut();
     expect(answered.sink.log.at(-1)).toBe('closed: transport error (poll response was cut)');
+  });
+
+  it('keeps one answer that its client does not read: a GET before its end breaks the protocol', () => {
+    const { transport, get, sink } = setUp();
+    const first = get();
+    first.stalled = true;
+    transport.send([{ type: 'message', data: 'x'.repeat(50) }]);
+    expect(transport.bufferedBytes).toBe(51);
+    const second = get();
+    expect([second.status, second.headers['Connection']]).toEqual([400, 'close']);
+    expect(sink.log.at(-1)).toBe('closed: transport error (overlap from client)');
+    expect(first.destroyed).toBe(true);
+    expect(transport.bufferedBytes).toBe(0);
+  });
+
+  it('takes a GET that comes after the whole answer was read', () => {
+    const { transport, get, host } = setUp();
+    const first = get();
+    first.stalled = true;
+    transport.send([{ type: 'noop' }]);
+    first.drain();
+    expect(get().status).toBe(0);
+    expect(transport.writable).toBe(true);
+    expect(host.unread.head).toBe(null);
+  });
+
+  it('cuts an answer that is not read when its time is over, whether the session is there or not', () => {
+    jest.useFakeTimers();
+    for (const ends of [false, true]) {
+      const { transport, get } = setUp();
+      const response = get();
+      response.stalled = true;
+      transport.send([{ type: 'noop' }]);
+      if (ends) transport.discard();
+      jest.advanceTimersByTime(64_000);
+      expect(response.destroyed).toBe(false);
+      jest.advanceTimersByTime(1_000);
+      expect(response.destroyed).toBe(true);
+    }
+  });
+
+  it('cuts it at once when the client was given up', () => {
+    const { transport, get } = setUp();
+    const response = get();
+    response.stalled = true;
+    transport.send([{ type: 'noop' }]);
+    transport.abort();
+    expect(response.destroyed).toBe(true);
   });
 
   it('finishes a parked GET when it is nudged, and does nothing without one', () => {
@@ -158,7 +204,7 @@ describe('polling, downstream', () => {
     const response = new FakeResponse();
     transport.handleRequest(new FakeRequest(method), response);
     expect(response.status).toBe(405);
-    expect(response.headers).toEqual({ Allow: 'GET, POST' });
+    expect(response.headers).toMatchObject({ Allow: 'GET, POST', Connection: 'close' });
     expect(sink.log).toEqual([]);
   });
 });
