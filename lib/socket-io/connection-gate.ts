@@ -13,7 +13,7 @@ export interface ConnectError {
  */
 export type Verdict = 'admit' | 'retry' | ConnectError;
 
-/** The namespace a client wants to join; before it the one of the pattern or function that it was made from, if any. */
+/** The namespace that a client wants to join; before it the one of the pattern that it was made from, if any. */
 export type Lineage = readonly Namespace[];
 
 /** Why an examination is given up when its time is over; otherwise because the client has gone. */
@@ -28,8 +28,8 @@ export interface Gatekeeper {
   /**
    * Examines a client that asks to come in.
    *
-   * @param socket is not connected, and becomes the client's own when it is let in, unless a session is restored: then its
-   *   `data` and rooms are taken over.
+   * @param socket is not connected, and becomes the client's own when it is let in; unless a session is restored, which
+   *   takes its `data` and rooms over.
    * @param signal aborts when the answer does not count any more, with {@link OUT_OF_TIME} as the reason if that is why.
    */
   examine(socket: Socket, lineage: Lineage, signal: AbortSignal): Promise<Verdict>;

@@ -289,6 +289,15 @@ describe('a client that goes while it is examined', () => {
     expect([namespace.adapter.rooms.size, socket.conn.listenerCount('close')]).toEqual([0, 0]);
   });
 
+  it('leaves nothing behind when it is closed for having joined nothing', async () => {
+    const gated = await serve({ connectTimeout: 30 });
+    const client = await raw(gated);
+    await client.send('40');
+    const { signal } = await gated.keeper.examinations.next();
+    await client.closed;
+    expect([signal.aborted, signal.reason === OUT_OF_TIME]).toEqual([true, false]);
+  });
+
   it('leaves nothing behind when the server closes', async () => {
     const gated = await serve();
     const client = await raw(gated);
