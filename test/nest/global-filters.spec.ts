@@ -23,7 +23,16 @@ import {
   WsException,
 } from '@nestjs/websockets';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { NestwireAdapter, NestwireModule, replyError, type NestwireOptions, type Socket } from 'nestwire';
+import { map, type Observable } from 'rxjs';
+import {
+  MessageStream,
+  NestwireAdapter,
+  NestwireModule,
+  replyError,
+  SubscribeStream,
+  type NestwireOptions,
+  type Socket,
+} from 'nestwire';
 import { InvalidOptionError } from 'nestwire/engine';
 import { cleanUp, client, connect, createApp, deferred, nestwire, next, startApp } from './support.js';
 
@@ -356,6 +365,38 @@ describe('a filter that is named by its class', () => {
   it('is not needed for NestwireModule to be there', async () => {
     const { url } = await startApp({ imports: [NestwireModule], providers: [PlainGateway] });
     expect(await (await connect(url)).emitWithAck('fail', 'ws')).toEqual({ status: 'error', message: 'ws' });
+  });
+});
+
+describe('filters of the application for streams', () => {
+  @WebSocketGateway()
+  class StreamGateway {
+    @SubscribeStream('words')
+    words(@MessageStream() word$: Observable<string>): Observable<string> {
+      return word$.pipe(
+        map((word) => {
+          if (word === 'bad') throw new TypeError('operator');
+          return word;
+        }),
+      );
+    }
+
+    @SubscribeStream('guarded')
+    @UseGuards(RefusingGuard)
+    guarded(@MessageStream() word$: Observable<string>): Observable<string> {
+      return word$;
+    }
+  }
+
+  it('take what is refused before a stream, and what fails in it', async () => {
+    const All = named('all');
+    const adapter = nestwire({ filters: [new All()] });
+    const { url } = await startApp({ providers: [StreamGateway], adapter });
+    const socket = await connect(url);
+    expect(await socket.emitWithAck('guarded', 'x')).toEqual({ by: 'all', message: 'Forbidden resource' });
+    const exception = next(socket, 'exception');
+    socket.emit('words', 'bad');
+    expect(await exception).toEqual({ by: 'all', message: 'operator' });
   });
 });
 
