@@ -1,5 +1,7 @@
+export type { ConnectionRefusal } from './nest/connection-guards/refusal.js';
 export { MessageStream, type MessageStreamOptions } from './nest/decorators/message-stream.decorator.js';
 export { SubscribeStream } from './nest/decorators/subscribe-stream.decorator.js';
+export { UseConnectionGuards } from './nest/decorators/use-connection-guards.decorator.js';
 export { NestwireAdapter } from './nest/nestwire.adapter.js';
 export { NestwireModule } from './nest/nestwire.module.js';
 export type { ErrorReplies, HandlerOrdering, NestwireOptions } from './nest/nestwire-options.js';

@@ -2,7 +2,7 @@ import type { Logger } from '@nestjs/common';
 import type { Gateway } from './gateways.js';
 import { isMeantForClient } from './error-payload.js';
 import { HookArgumentsHost } from './hook-arguments-host.js';
-import { findHookFilter } from './hook-filters.js';
+import { findGlobalFilter, findHookFilter } from './hook-filters.js';
 import { copyMetadata } from './nest-metadata.js';
 import { serverContextOf } from './server-context.js';
 import { wsErrorsFilter } from './ws-errors.filter.js';
@@ -101,7 +101,11 @@ export class ConnectionHooks {
 
   private failed(name: HookName, hook: Hook, instance: unknown, client: HookClient, exception: unknown): void {
     const gateway = this.gateways.get(Object.getPrototypeOf(instance) as object);
-    const filter = (gateway && findHookFilter(gateway, hook, exception)) ?? wsErrorsFilter;
+    const own = gateway && findHookFilter(gateway, hook, exception);
+    const filter =
+      own === undefined || own === wsErrorsFilter
+        ? (findGlobalFilter(serverContextOf(client)?.filters ?? [], exception) ?? wsErrorsFilter)
+        : own;
     const connecting = name === 'handleConnection';
     if (filter === wsErrorsFilter) {
       // what it does not log itself: the client that is gone, and what was thrown on purpose

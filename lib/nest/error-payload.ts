@@ -1,4 +1,4 @@
-import { HttpException } from '@nestjs/common';
+import { HttpException, type ArgumentsHost } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
 
 /** What Nest says of an error that is nobody's business outside. */
@@ -26,6 +26,21 @@ export function errorPayload(exception: unknown): object {
 export function ackErrorPayload(exception: unknown): object {
   if (!(exception instanceof WsException)) return errorPayload(exception);
   return { status: 'error', message: exception.message, ...errorPayload(exception) };
+}
+
+/**
+ * Adds which message failed, under Nest's name and in its form. What a WsException carries as an object is the whole
+ * payload, here as in Nest.
+ */
+export function withCause(payload: object, exception: unknown, host: ArgumentsHost): object {
+  if (exception instanceof WsException && isObject(exception.getError())) return payload;
+  const message = host.switchToWs();
+  const pattern: unknown = message.getPattern();
+  // where Nest could not make a request-scoped gateway for a message, the acknowledgement stands in the pattern's place
+  return {
+    ...payload,
+    cause: { pattern: typeof pattern === 'function' ? undefined : pattern, data: message.getData<unknown>() },
+  };
 }
 
 function httpPayload(exception: HttpException): object {

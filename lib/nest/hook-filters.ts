@@ -25,6 +25,11 @@ function resolve({ module }: Gateway, filter: unknown): ExceptionFilter | undefi
     : undefined;
 }
 
+/** The filter of the whole application that takes an exception: of several the last one named, as in Nest. */
+export function findGlobalFilter(filters: readonly ExceptionFilter[], exception: unknown): ExceptionFilter | undefined {
+  return filters.findLast((filter) => catches(filter, exception));
+}
+
 function catches(filter: ExceptionFilter, exception: unknown): boolean {
   const types: readonly Type[] = filterCatches(filter);
   return types.length === 0 || types.some((type) => exception instanceof type);

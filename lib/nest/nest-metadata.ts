@@ -1,4 +1,4 @@
-import type { Type } from '@nestjs/common';
+import { Scope, type Type } from '@nestjs/common';
 
 /**
  * Metadata keys that Nest 12 writes and does not export. `test/nest/nest-metadata.spec.ts` pins each of them to the
@@ -23,6 +23,8 @@ export const NEST_METADATA = {
   parameters: '__routeArguments__',
   /** What the compiler says of parameters: their types, on the prototype for the name of the method. */
   parameterTypes: 'design:paramtypes',
+  /** `@Injectable()` and `@Catch()`: the scope of a class, if it names one. */
+  injectableOptions: 'scope:options',
 } as const;
 
 /** Kinds of parameters as Nest numbers them, in front of the place: `3:0` is the message as the first parameter. */
@@ -59,6 +61,12 @@ export function setExceptionFilters(target: object, filters: readonly unknown[])
 /** What a filter catches; empty for everything. */
 export function filterCatches(filter: object): readonly Type[] {
   return (Reflect.getMetadata(NEST_METADATA.filterCatches, filter.constructor) as Type[] | undefined) ?? [];
+}
+
+/** Whether one instance of a class may serve everybody, as far as the class says. */
+export function isDefaultScope(target: object): boolean {
+  const options = Reflect.getMetadata(NEST_METADATA.injectableOptions, target) as { scope?: Scope } | undefined;
+  return (options?.scope ?? Scope.DEFAULT) === Scope.DEFAULT;
 }
 
 /** Copies everything that decorators have written about one function to another that takes its place. */

@@ -1,4 +1,6 @@
+import type { CanActivate, ExceptionFilter } from '@nestjs/common';
 import type { BoundServerOptions } from '../socket-io/bind-socket-io.js';
+import type { Enhancer } from './enhancers.js';
 import type { StreamDefaults } from './streams/stream-options.js';
 
 /**
@@ -27,4 +29,24 @@ export interface NestwireOptions extends BoundServerOptions {
   ordering?: HandlerOrdering;
   /** What holds for all `@SubscribeStream` methods that do not say otherwise. */
   streams?: StreamDefaults;
+  /**
+   * Whether the answer to a failure tells the message that failed, as Nest does: `cause: { pattern, data }`. Default
+   * false: the data may be large, or not meant for whoever reads the client's log. No effect with `errors: 'nest'`.
+   */
+  includeCause?: boolean;
+  /**
+   * Exception filters of the whole application, asked after those of methods and gateways, the last one named first. A
+   * class is taken from the module that provides it, else `NestwireModule` makes it.
+   */
+  filters?: readonly Enhancer<ExceptionFilter>[];
+  /**
+   * Connection guards of every namespace, also of those without a gateway, asked before `@UseConnectionGuards()`. Where
+   * several gateways share a namespace they are asked for each. Classes as in `filters`.
+   */
+  connectionGuards?: readonly Enhancer<CanActivate>[];
+  /**
+   * Milliseconds that all connection guards of one connection have together; then it is closed, and stock clients try
+   * again. Default 10,000: as long as a change of transport may take, well below `connectTimeout`.
+   */
+  connectionGuardTimeout?: number;
 }

@@ -4,11 +4,12 @@ import { ExternalContextCreator, ModulesContainer, NestApplication, NestApplicat
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { Observable } from 'rxjs';
 import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
-import { InvalidOptionError } from '../engine/index.js';
 import { closeSocketIoServer, createSocketIoServer, type BoundServerOptions } from '../socket-io/bind-socket-io.js';
+import { ConnectionGuards } from './connection-guards/connection-guards.js';
 import { ConnectionHooks } from './connection-hooks.js';
 import { GatewayOptions } from './gateway-options.js';
 import { findGateways, findModuleOptions, type Gateway } from './gateways.js';
+import { resolveNestOptions } from './nest-options.js';
 import type { NestwireOptions } from './nestwire-options.js';
 import { RouteTable, type RouteHost } from './route-table.js';
 import { setServerContext, type ServerContext } from './server-context.js';
@@ -33,6 +34,7 @@ export interface NestwireAdapterOptions extends NestwireOptions {
  * app.useWebSocketAdapter(new NestwireAdapter(app));
  * ```
  *
+ * @throws Error when a connection guard cannot be had.
  * @throws GatewayOptionsConflictError when two gateways on one server name different values for one option.
  * @throws InvalidOptionError when an option of the Nest layer cannot be honoured; those of the engine are checked when a
  *   server is made.
@@ -46,6 +48,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
   readonly #serverOptions: BoundServerOptions;
   readonly #gatewayOptions: GatewayOptions;
   readonly #hooks = new ConnectionHooks(this.logger);
+  readonly #connectionGuards: ConnectionGuards;
   readonly #context: ServerContext;
   readonly #routeHost: RouteHost;
   readonly #streams: ApplicationStreams;
@@ -64,26 +67,37 @@ export class NestwireAdapter extends AbstractWsAdapter {
     if (app === appOrHttpServer && !(app instanceof NestApplication)) Object.assign(this, { httpServer: undefined });
     this.#app = app;
     const modules = app?.get(ModulesContainer, { strict: false });
-    const {
-      errors = 'reply',
-      ordering = 'none',
-      streams = {},
-      ...serverOptions
-    } = { ...(modules && findModuleOptions(modules)), ...defined(given) };
-    if (errors !== 'reply' && errors !== 'nest') throw new InvalidOptionError('errors', 'must be "reply" or "nest"');
-    if (ordering !== 'none' && ordering !== 'client')
-      throw new InvalidOptionError('ordering', 'must be "none" or "client"');
+    const { nest, serverOptions } = resolveNestOptions(
+      { ...(modules && findModuleOptions(modules)), ...defined(given) },
+      modules,
+    );
     // limits and refusals of the engine belong into the application's log
     this.#serverOptions = { logger: (line) => this.logger.warn(line), ...serverOptions };
-    this.#context = { errors: modules === undefined ? 'nest' : errors, hooks: this.#hooks };
-    this.#streams = new ApplicationStreams(streams, this.logger);
+    const gateways = modules === undefined ? [] : findGateways(modules);
+    this.#connectionGuards = new ConnectionGuards(
+      {
+        logger: this.logger,
+        adapterType: NestwireAdapter,
+        everywhere: nest.connectionGuards,
+        timeout: nest.connectionGuardTimeout,
+        isStarting: () => this.#isStarting(),
+      },
+      gateways,
+    );
+    this.#context = {
+      errors: modules === undefined ? 'nest' : nest.errors,
+      includeCause: nest.includeCause,
+      hooks: this.#hooks,
+      filters: nest.filters,
+      connectionGuards: modules && this.#connectionGuards,
+    };
+    this.#streams = new ApplicationStreams(nest.streams, this.logger);
     this.#routeHost = {
       logger: this.logger,
-      ordered: ordering === 'client' ? this.#streams.handlerCalls : null,
+      ordered: nest.ordering === 'client' ? this.#streams.handlerCalls : null,
       answersByAck: this.#context.errors === 'reply',
       mapPayload: (payload) => this.mapPayload(payload),
     };
-    const gateways = modules === undefined ? [] : findGateways(modules);
     this.#gatewayOptions = new GatewayOptions(
       gateways.map(({ metatype }) => metatype),
       serverOptions.path,
@@ -206,6 +220,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
       const merged = { ...this.#gatewayOptions.of(port, options.path), ...defined(options), path };
       server = this.createIOServer(port, merged) as Server;
       setServerContext(server, this.#context);
+      this.#connectionGuards.gate(server);
       this.#servers.set(key, server);
     }
     return server;

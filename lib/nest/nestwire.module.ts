@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { enhancersProvider } from './enhancers.js';
 import { ConfigurableModuleClass } from './nestwire.module-definition.js';
 
 /**
@@ -6,5 +7,5 @@ import { ConfigurableModuleClass } from './nestwire.module-definition.js';
  * `useFactory` and `inject`, or with `useClass` or `useExisting` of a class with `createNestwireOptions()`. The adapter
  * finds them there.
  */
-@Module({})
+@Module({ providers: [enhancersProvider] })
 export class NestwireModule extends ConfigurableModuleClass {}

@@ -264,13 +264,18 @@ describe('filters of the application', () => {
     expect(await socket.emitWithAck('fail', 'http')).toEqual({ ...ERROR, statusCode: 410, message: 'gone' });
   });
 
-  it('may answer as Nest does', async () => {
+  it('that extend BaseWsExceptionFilter answer as Nest does: by the event, and never by the acknowledgement', async () => {
     @WebSocketGateway()
     @UseFilters(new EverythingFilter({ includeCause: false }))
     class FilteredGateway extends FailingGateway {}
-    const socket = await connect((await startApp({ providers: [FilteredGateway] })).url);
+    const { url, logger } = await startApp({ providers: [FilteredGateway] });
+    const socket = await connect(url);
     socket.emit('fail', 'text');
     expect(await next(socket, 'exception')).toEqual({ ...ERROR, message: 'no' });
+    let acknowledged = false;
+    socket.emit('fail', 'unknown', () => (acknowledged = true));
+    expect(await next(socket, 'exception')).toEqual(UNKNOWN);
+    expect([acknowledged, logger.errorTexts()]).toEqual([false, ['SELECT * FROM users']]);
   });
 
   it('are asked before those of a parent class, and none is asked twice', async () => {

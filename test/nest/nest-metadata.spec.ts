@@ -1,5 +1,5 @@
 /** The literals of lib/nest/nest-metadata.ts are what Nest's decorators really write. */
-import { Catch, UseFilters, type ExceptionFilter } from '@nestjs/common';
+import { Catch, Injectable, Scope, UseFilters, type ExceptionFilter } from '@nestjs/common';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { describe, expect, it } from '@jest/globals';
 import {
@@ -8,6 +8,7 @@ import {
   filterCatches,
   gatewayOptions,
   gatewayPort,
+  isDefaultScope,
   isGateway,
   NEST_METADATA,
   setExceptionFilters,
@@ -80,5 +81,27 @@ describe('metadata of filters', () => {
     const copy = (): void => {};
     copyMetadata(Gateway.prototype.method, copy);
     expect(exceptionFilters(copy)).toEqual([EverythingFilter]);
+  });
+});
+
+describe('the scope of a class', () => {
+  it('is the default one unless a decorator names another', () => {
+    @Injectable()
+    class Plain {}
+    @Injectable({ scope: Scope.DEFAULT })
+    class Explicit {}
+    @Injectable({ scope: Scope.REQUEST })
+    class Scoped {}
+    @Catch(TypeError)
+    @Injectable({ scope: Scope.TRANSIENT })
+    class Transient {}
+    expect([NoGateway, Plain, Explicit, Scoped, Transient].map(isDefaultScope)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(Reflect.getMetadataKeys(Scoped)).toContain(NEST_METADATA.injectableOptions);
   });
 });
