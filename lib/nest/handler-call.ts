@@ -14,12 +14,14 @@ import { wsErrorsFilter } from './ws-errors.filter.js';
  * one begins when its result is there; of an Observable, with its first value or its end.
  */
 export class HandlerCall implements Job {
+  readonly limit = DEFAULT_QUEUE_LIMIT;
   private queue: ClientQueue | null = null;
   private readonly deadline: DeadlineEntry<HandlerCall>;
 
   constructor(
     private readonly table: RouteTable,
     private readonly client: Socket,
+    private readonly event: string,
     private readonly index: number,
     private readonly callback: WsMessageHandler['callback'],
     private readonly data: unknown,
@@ -29,15 +31,20 @@ export class HandlerCall implements Job {
     this.deadline = deadlineEntry<HandlerCall>(this);
   }
 
-  /** Lets it have its turn; refuses it when too many wait. */
-  addTo(queue: ClientQueue, event: string): void {
-    if (queue.waiting < DEFAULT_QUEUE_LIMIT) {
-      queue.add(this);
-      return;
+  replaces(): boolean {
+    return false;
+  }
+
+  /** Tells the sender that its message was not handled. */
+  overflown(queue: ClientQueue): void {
+    if (this.ack === undefined) {
+      // a flood must not be answered by another one
+      if (queue.isOverflowing) return;
+      queue.isOverflowing = true;
     }
     const message = `too many messages at a time`;
     const exception = new WsException({ status: 'error', code: 'queue_full', message });
-    wsErrorsFilter.catch(exception, new HookArgumentsHost(this.client, event, this.data, this.ack));
+    wsErrorsFilter.catch(exception, new HookArgumentsHost(this.client, this.event, this.data, this.ack));
   }
 
   start(queue: ClientQueue): void {

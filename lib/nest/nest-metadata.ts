@@ -97,13 +97,20 @@ export function setMethodPipes(method: object, pipes: readonly unknown[]): void 
 /** What decorators of parameters have said, by kind and place. */
 export type HandlerParameters = Record<string, { readonly index: number; readonly pipes?: readonly unknown[] }>;
 
-/** The decorated parameters of a method, without those that a method of the same name has in a parent class. */
+/** The decorated parameters of a method, its own or inherited. */
 export function handlerParameters(prototype: object, key: string): HandlerParameters {
-  const read = (owner: object | null): HandlerParameters =>
-    (owner && (Reflect.getMetadata(NEST_METADATA.parameters, owner, key) as HandlerParameters | undefined)) ?? {};
-  const inherited = read(Object.getPrototypeOf(prototype.constructor) as object | null);
-  const entries = Object.entries(read(prototype.constructor));
+  return parametersOf(prototype.constructor, key);
+}
+
+/** Those that the method itself has where it overrides one: Nest adds them to what was said about the other. */
+export function ownHandlerParameters(prototype: object, key: string): HandlerParameters {
+  const inherited = parametersOf(Object.getPrototypeOf(prototype.constructor) as object | null, key);
+  const entries = Object.entries(parametersOf(prototype.constructor, key));
   return Object.fromEntries(entries.filter(([name, parameter]) => inherited[name] !== parameter));
+}
+
+function parametersOf(owner: object | null, key: string): HandlerParameters {
+  return (owner && (Reflect.getMetadata(NEST_METADATA.parameters, owner, key) as HandlerParameters | undefined)) ?? {};
 }
 
 /** Says which parameters of a method Nest is to fill. */

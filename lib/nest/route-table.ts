@@ -95,8 +95,8 @@ export class RouteTable {
       if (stream) stream.receive(client, routes, callback, data, ack);
       else if (this.host.ordered === null) void this.handle(client, index, callback, data, ack, undefined);
       else {
-        const call = new HandlerCall(this, client, index, callback, data, ack, this.host.ordered);
-        call.addTo(routes.queue(), this.routes![index]!.message);
+        const { message } = this.routes![index]!;
+        routes.queue().add(new HandlerCall(this, client, message, index, callback, data, ack, this.host.ordered));
       }
     } catch (error) {
       // an adapter of the application, or one of its filters, has thrown
@@ -127,14 +127,13 @@ export class RouteTable {
         return;
       }
       const result = await returned;
-      if (isObservable(result)) {
-        // streams that nobody would end are not begun
-        if (client.connected === false && settled === undefined) return;
+      // what a client that has gone would get is dropped; streams that nobody would end are not begun
+      const isWanted = result !== undefined && result !== null && client.connected !== false;
+      if (isWanted && isObservable(result)) {
         this.subscribe(client, result, automaticAck, settled);
         return;
       }
-      // what a client that has gone would get is dropped
-      if (result !== undefined && result !== null && client.connected !== false) deliver(client, result, automaticAck);
+      if (isWanted) deliver(client, result, automaticAck);
     } catch (error) {
       // a filter of the application has thrown; the next message of this event is handled as if nothing had happened
       this.host.logger.error(error);
@@ -150,21 +149,20 @@ export class RouteTable {
   ): void {
     const subscription = from(results).subscribe({
       next: (result) => {
-        settled?.();
-        if (result === undefined || result === null || client.connected === false) return;
         try {
+          if (result === undefined || result === null || client.connected === false) return;
           // should the stream fail later, its failure cannot use this acknowledgement any more
           if (deliver(client, result, ack)) markAnswered(ack!);
         } catch (error) {
           this.host.logger.error(error);
+        } finally {
+          settled?.();
         }
       },
-      error: (error: unknown) => {
-        this.host.logger.error(error);
-        settled?.();
-      },
-      complete: settled,
+      error: (error: unknown) => this.host.logger.error(error),
     });
+    // at its end, and when its client goes before it has sent anything
+    subscription.add(settled);
     ClientRoutes.endWithClient(client, subscription);
   }
 }

@@ -64,8 +64,8 @@ export function MessageStream(type: BooleanConstructor, ...pipes: Pipe[]): Strea
 export function MessageStream(...pipes: [Pipe, ...Pipe[]]): StreamParameterDecorator<any>;
 export function MessageStream<T>(type: Type<T>, ...pipes: Pipe[]): StreamParameterDecorator<T>;
 export function MessageStream<T>(options: MessageStreamOptions<T>): StreamParameterDecorator<T>;
-export function MessageStream(first?: unknown, ...rest: Pipe[]): StreamParameterDecorator<any> {
-  const description = describe(first, rest);
+export function MessageStream(...given: unknown[]): StreamParameterDecorator<any> {
+  const description = describe(given);
   return (target: unknown, key: PropertyKey | undefined, index: number) => {
     if (typeof target !== 'object' || target === null || key === undefined)
       throw new TypeError('@MessageStream() is for a parameter of a method of a gateway');
@@ -80,12 +80,27 @@ export function messageStreamsOf(constructor: object, key: string): readonly Mes
   return (Reflect.getOwnMetadata(METADATA, constructor, key) as MessageStreamMetadata[] | undefined) ?? [];
 }
 
-function describe(first: unknown, rest: readonly Pipe[]): Omit<MessageStreamMetadata, 'index'> {
-  if (first === undefined) return { type: undefined, pipes: rest, schema: undefined };
-  if (isPipe(first)) return { type: undefined, pipes: [first, ...rest], schema: undefined };
-  if (typeof first === 'function') return { type: first as Type, pipes: rest, schema: undefined };
+function describe(given: readonly unknown[]): Omit<MessageStreamMetadata, 'index'> {
+  if (given.length === 0) return { type: undefined, pipes: [], schema: undefined };
+  const [first, ...rest] = given;
+  if (isPipe(first)) return { type: undefined, pipes: checked(given), schema: undefined };
+  if (typeof first === 'function') return { type: first as Type, pipes: checked(rest), schema: undefined };
+  if (typeof first !== 'object' || first === null) throw notThere(first);
+  if ('schema' in first && first.schema === undefined) throw notThere(undefined);
   const { schema, pipes = [] } = first as MessageStreamOptions;
-  return { type: undefined, pipes: [...pipes, ...rest], schema };
+  return { type: undefined, pipes: checked([...pipes, ...rest]), schema };
+}
+
+function checked(pipes: readonly unknown[]): readonly Pipe[] {
+  for (const pipe of pipes) if (typeof pipe !== 'function' && !isPipe(pipe)) throw notThere(pipe);
+  return pipes as readonly Pipe[];
+}
+
+/** What is not there yet when the class is made would be taken for nothing, and messages would pass unchecked. */
+function notThere(value: unknown): TypeError {
+  return new TypeError(
+    `@MessageStream() was given ${String(value)} for a type, pipe or schema. Do two files import each other?`,
+  );
 }
 
 function isPipe(value: unknown): value is Pipe {

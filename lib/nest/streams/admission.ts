@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext, type WsMessageHandler } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
-import { isObservable, type Observable } from 'rxjs';
+import { isObservable, type Observable, type Subscription } from 'rxjs';
 import type { Socket } from 'socket.io';
 import type { DeadlineEntry, DeadlineQueue } from '../../engine/deadlines.js';
 import type { Ack } from '../reply-error.js';
@@ -21,7 +21,11 @@ export class Admission implements Job, DeadlineEntry<Admission> {
   readonly ack: Ack | undefined;
   private readonly callback: WsMessageHandler['callback'];
   private state: (typeof STATE)[keyof typeof STATE];
+  /** Whether it came to the gate, with guards and pipes behind it. */
+  private hasPassed: boolean;
   private turn: ClientQueue | null;
+  /** Of what interceptors made of it. */
+  private result: Subscription | null;
   // its place among those whose time is running; an object of its own for each message would be one too many
   readonly item: Admission;
   due: number;
@@ -43,7 +47,9 @@ export class Admission implements Job, DeadlineEntry<Admission> {
     this.ack = ack;
     this.callback = callback;
     this.state = STATE.WAITING;
+    this.hasPassed = false;
     this.turn = null;
+    this.result = null;
     this.item = this;
     this.due = 0;
     this.queue = null;
@@ -58,17 +64,32 @@ export class Admission implements Job, DeadlineEntry<Admission> {
     void this.run();
   }
 
+  get limit(): number {
+    return this.route.settings.queue.limit;
+  }
+
+  replaces(older: Job): boolean {
+    return this.route.settings.queue.overflow === 'dropOldest' && isAdmission(older) && older.route === this.route;
+  }
+
+  overflown(queue: ClientQueue): void {
+    this.route.overflown(this, queue);
+  }
+
   /** What the gate does with a message that came as far as this. */
   admit(value: unknown): void {
     // its time was over before the guards and pipes were done with it; its sender has been told
     if (this.state === STATE.DONE) return;
+    this.hasPassed = true;
     this.route.admit(this, value);
   }
 
-  /** The time for guards and pipes is over. */
+  /** The time for guards, interceptors and pipes is over. */
   expire(): void {
     if (this.state === STATE.DONE) return;
-    this.route.timedOut(this);
+    this.route.timedOut(this, this.hasPassed);
+    // a client that has gone is not waited for any longer: each of the others might take as long
+    if (this.client.connected === false) this.turn!.drop(isAdmission);
     this.done();
   }
 
@@ -80,8 +101,10 @@ export class Admission implements Job, DeadlineEntry<Admission> {
   private async run(): Promise<void> {
     try {
       const result: unknown = await this.callback(this.data, this.ack, this);
-      // with an interceptor the gate runs when this is subscribed; what comes out of it is nobody's
-      if (isObservable(result)) await ended(result);
+      if (isObservable(result)) {
+        this.follow(result);
+        return;
+      }
     } catch (error) {
       // an exception filter of the application has thrown
       this.route.logger.error(error);
@@ -89,10 +112,25 @@ export class Admission implements Job, DeadlineEntry<Admission> {
     this.done();
   }
 
+  /** With interceptors the gate runs when their result is subscribed; what comes out of it is nobody's. */
+  private follow(result: Observable<unknown>): void {
+    if (this.state === STATE.DONE) return;
+    const subscription = result.subscribe({
+      error: (error: unknown) => {
+        this.route.logger.error(error);
+        this.done();
+      },
+      complete: () => this.done(),
+    });
+    this.result = subscription.closed ? null : subscription;
+  }
+
   private done(): void {
     if (this.state === STATE.DONE) return;
     this.state = STATE.DONE;
     this.route.deadlines.cancel(this);
+    // what it would still do is for nobody, and might go on for ever
+    this.result?.unsubscribe();
     this.turn!.done();
   }
 }
@@ -103,6 +141,6 @@ export const AdmissionParameter = createParamDecorator((_data: unknown, context:
   context.getArgByIndex<unknown>(3),
 );
 
-function ended(results: Observable<unknown>): Promise<void> {
-  return new Promise((resolve, reject) => results.subscribe({ error: reject, complete: resolve }));
+function isAdmission(job: Job): job is Admission {
+  return job instanceof Admission;
 }

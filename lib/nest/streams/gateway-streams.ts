@@ -5,7 +5,7 @@ import type { Gateway } from '../gateways.js';
 import type { Admission } from './admission.js';
 import type { ClientQueue } from './client-queue.js';
 import { argumentsOf } from './stream-arguments.js';
-import { prepareGate, streamDefinitions } from './stream-definition.js';
+import { prepareGate, refuseHalfStreams, streamDefinitions } from './stream-definition.js';
 import { streamSettings, type StreamDefaults } from './stream-options.js';
 import { StreamRoute, type StreamHost, type StreamStats } from './stream-route.js';
 
@@ -36,22 +36,25 @@ export class GatewayStreams {
    * The streams of a gateway; null when it has none. To be called before Nest makes its handlers.
    *
    * @throws Error for a gateway that is made anew for each message: there would be nobody to have the stream.
+   * @throws TypeError for half a stream.
    */
   static of(gateway: Gateway, host: StreamsHost): GatewayStreams | null {
     const prototype = gateway.metatype.prototype as object;
+    refuseHalfStreams(prototype);
     const definitions = streamDefinitions(prototype);
     if (definitions.length === 0) return null;
     if (!gateway.isStatic) {
       const { name } = definitions.find((definition) => definition !== null)!;
       throw new Error(
         `${name} is a stream, and ${gateway.metatype.name} is request-scoped: Nest makes it anew for each message, and a ` +
-          `stream needs one that stays. Give the gateway and what is injected into it the default scope.`,
+          `stream needs one that stays. Give the gateway, what is injected into it, and its guards, pipes, interceptors and ` +
+          `filters the default scope.`,
       );
     }
     return new GatewayStreams((clients) =>
       definitions.map((definition) => {
         if (definition === null) return null;
-        prepareGate(prototype, definition);
+        prepareGate(definition);
         const settings = streamSettings(definition.options, host.defaults);
         const expiring: DeadlineQueue<Admission> = host.deadlines.queue(settings.timeout, expire);
         const args = argumentsOf(gateway.instance, definition, host.contexts);

@@ -32,18 +32,22 @@ export function argumentsOf(
   }
   const collect = (...filled: unknown[]): unknown[] => filled;
   const socketOf = { exchangeKeyForValue: (_type: number, _data: unknown, args: unknown[]) => args[0] };
-  const fill = contexts.create(
-    instance as Record<string, any>,
-    collect,
-    methodKey,
-    NEST_METADATA.parameters,
-    socketOf as never,
-    undefined,
-    undefined,
-    ONLY_PARAMETERS,
-    'ws',
-  );
+  const makeFill = () =>
+    contexts.create(
+      instance as Record<string, any>,
+      collect,
+      methodKey,
+      NEST_METADATA.parameters,
+      socketOf as never,
+      undefined,
+      undefined,
+      ONLY_PARAMETERS,
+      'ws',
+    );
+  // not before the first call: global pipes may be set after the adapter
+  let fill: ReturnType<typeof makeFill> | undefined;
   return async (stream, client) => {
+    fill ??= makeFill();
     const filled = (await fill(client, undefined, undefined, event)) as Arguments;
     filled[index] = stream;
     return filled;

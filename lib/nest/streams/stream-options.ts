@@ -99,13 +99,23 @@ export function streamSettings(options: StreamOptions, defaults: StreamDefaults)
     ack: options.ack ?? 'auto',
     concurrency: options.concurrency ?? 1,
     cluster: options.cluster ?? false,
-    queue: { limit: DEFAULT_QUEUE_LIMIT, overflow: 'refuse', ...defaults.queue, ...options.queue },
+    queue: merge<StreamSettings['queue']>(
+      { limit: DEFAULT_QUEUE_LIMIT, overflow: 'refuse' },
+      defaults.queue,
+      options.queue,
+    ),
     timeout: options.timeout ?? defaults.timeout ?? DEFAULT_ADMISSION_TIMEOUT,
     // what is said for all streams fits those of one client
     onError: scope === 'gateway' && onError === 'disconnect' ? 'complete' : onError,
-    restart: { limit: 5, window: 60_000, delay: 100, maxDelay: 5_000, ...defaults.restart, ...options.restart },
+    restart: merge({ limit: 5, window: 60_000, delay: 100, maxDelay: 5_000 }, defaults.restart, options.restart),
     slowReaders: options.slowReaders ?? defaults.slowReaders ?? null,
   };
+}
+
+/** The later ones win; what is named but undefined, as values of a configuration may be, hides nothing. */
+function merge<T extends object>(settings: T, ...given: (Partial<T> | undefined)[]): T {
+  const named = given.flatMap((options) => Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
+  return { ...settings, ...Object.fromEntries(named) };
 }
 
 const NUMBERS: readonly [path: readonly [string] | readonly [string, string], least: number][] = [

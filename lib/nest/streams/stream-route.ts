@@ -143,13 +143,7 @@ export class StreamRoute implements OutputHost {
     ack: Ack | undefined,
   ): void {
     const queue = this.settings.concurrency > 1 ? this.ownQueue(client) : owner.queue();
-    const admission = new Admission(this, client, callback, data, ack);
-    if (queue.waiting >= this.settings.queue.limit) {
-      this.overflow(queue, admission);
-      return;
-    }
-    if (queue.waiting === 0) queue.isOverflowing = false;
-    queue.add(admission);
+    queue.add(new Admission(this, client, callback, data, ack));
   }
 
   /** @internal A message has passed guards and pipes. */
@@ -168,6 +162,7 @@ export class StreamRoute implements OutputHost {
       return;
     }
     this.stats.admitted++;
+    run.isOverflowing = false;
     run.push(admission, value);
     if (ack !== undefined && this.settings.ack === 'auto' && isOpen(ack)) {
       markAnswered(ack);
@@ -183,11 +178,12 @@ export class StreamRoute implements OutputHost {
     return this.settings.scope === 'gateway' ? ({ client, data, ack: noAnswer } satisfies Incoming) : data;
   }
 
-  /** @internal */
-  timedOut(admission: Admission): void {
+  /** @internal @param hasPassed whether guards and pipes are done with it, and only its interceptors have not ended. */
+  timedOut(admission: Admission, hasPassed: boolean): void {
     this.stats.timedOut++;
-    this.logger.warn(`${this.definition.name}: a message had not passed after ${this.settings.timeout} ms`);
-    admission.refuse('timeout', `"${this.event}" took too long`);
+    const what = hasPassed ? 'the interceptors of a message had not ended' : 'a message had not passed';
+    this.logger.warn(`${this.definition.name}: ${what} after ${this.settings.timeout} ms`);
+    if (!hasPassed) admission.refuse('timeout', `"${this.event}" took too long`);
   }
 
   private ownQueue(client: Socket): ClientQueue {
@@ -196,21 +192,16 @@ export class StreamRoute implements OutputHost {
     return queue;
   }
 
-  private overflow(queue: ClientQueue, admission: Admission): void {
-    const { overflow } = this.settings.queue;
+  /** @internal There was no room for a message in its client's queue. */
+  overflown(admission: Admission, queue: ClientQueue): void {
     this.stats.overflowed++;
-    if (overflow === 'disconnect') {
+    if (this.settings.queue.overflow === 'disconnect') {
       const { client } = admission;
+      // what came together with the message that was too much
+      if (client.conn.readyState !== 'open') return;
       this.logger.warn(`${this.definition.name}: ${queue.waiting} messages of client ${client.id} wait`);
       client.conn.close();
       return;
-    }
-    if (overflow === 'dropOldest') {
-      const oldest = queue.take((job): job is Admission => job instanceof Admission && job.route === this);
-      if (oldest !== undefined) {
-        queue.add(admission);
-        admission = oldest;
-      }
     }
     if (admission.ack === undefined) {
       // a flood must not be answered by another one
