@@ -13,9 +13,18 @@ import {
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
+import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { NestwireAdapter, NestwireModule, UseConnectionGuards, type Server, type Socket } from 'nestwire';
+import type { Observable } from 'rxjs';
+import {
+  MessageStream,
+  NestwireAdapter,
+  NestwireModule,
+  SubscribeStream,
+  UseConnectionGuards,
+  type Server,
+  type Socket,
+} from 'nestwire';
 import { InvalidOptionError } from 'nestwire/engine';
 import { Server as StockServer } from 'socket.io';
 import { clientOf, guard, refusal } from './guards-support.js';
@@ -303,6 +312,27 @@ describe('an application', () => {
     const { url } = await startApp({ providers: [OneGateway, TwoGateway], adapter: (app) => new SharingAdapter(app) });
     await connect(`${url}/one`, { path: shared!.path() });
     expect(asked).toBe(1);
+  });
+
+  it('subscribes the streams of those who are let in alone', async () => {
+    const subscribed: unknown[] = [];
+    @WebSocketGateway({ namespace: 'streams' })
+    @UseConnectionGuards(guard((context) => clientOf(context).handshake.auth['ok']))
+    class StreamGateway {
+      @SubscribeStream('word')
+      words(@MessageStream() word$: Observable<string>, @ConnectedSocket() socket: Socket): Observable<string> {
+        subscribed.push(socket.handshake.auth);
+        return word$;
+      }
+    }
+    const { url } = await startApp({ providers: [StreamGateway] });
+    await refusal(`${url}/streams`, { auth: { ok: false } });
+    const socket = client(`${url}/streams`, { auth: { ok: true } });
+    const word = next(socket, 'word');
+    socket.connect();
+    socket.emit('word', 'sent before it is connected');
+    expect(await word).toBe('sent before it is connected');
+    expect(subscribed).toEqual([{ ok: true }]);
   });
 
   it('runs the guards of request-scoped gateways', async () => {
