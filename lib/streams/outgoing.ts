@@ -36,10 +36,24 @@ export type WithRecipients<T> = T extends Recipients & { readonly event: string;
     ? T
     : Addressed<T>;
 
+/** On what a client has sent: it must not choose an event, or rooms, where a stream emits it as it came. */
+const RECEIVED = Symbol('nestwire.received');
+
+/** Marks what a client has sent, where it could be taken for an {@link Outgoing}. @returns what is to go into the stream. */
+export function received<T>(value: T): T {
+  if (!namesEvent(value)) return value;
+  const marked = Object.isExtensible(value) ? value : Object.assign(Object.create(Object.getPrototypeOf(value)), value);
+  return Object.defineProperty(marked, RECEIVED, { value: true });
+}
+
 /** Whether a value says of itself who is to get it, or as which event. */
 export function isOutgoing(value: unknown): value is Recipients & { readonly event?: string; readonly data: unknown } {
-  if (typeof value !== 'object' || value === null) return false;
-  return typeof (value as { event?: unknown }).event === 'string' || ADDRESSED in value;
+  if (namesEvent(value)) return !(RECEIVED in value);
+  return typeof value === 'object' && value !== null && ADDRESSED in value;
+}
+
+function namesEvent(value: unknown): value is { readonly event: string } & object {
+  return typeof value === 'object' && value !== null && typeof (value as { event?: unknown }).event === 'string';
 }
 
 /** Gives what a stream emits other recipients; what it names besides (its event, rooms to leave out) is kept. */

@@ -28,7 +28,8 @@ export class StreamOutput {
   /**
    * Sends a value: to a client, or for null to the namespace, unless the value names others. Nothing is not sent.
    *
-   * @throws what socket.io throws for an event that is reserved, or for data that cannot be encoded.
+   * @throws what socket.io throws for an event that is reserved, or for data that cannot be encoded; TypeError for a message of
+   *   the stream itself, with its client and acknowledgement.
    */
   send(client: Socket | null, value: unknown): void {
     if (value === undefined || value === null) return;
@@ -42,6 +43,10 @@ export class StreamOutput {
         return;
       }
     }
+    if (isIncoming(data)) {
+      const advice = 'emit its data, or end the pipe with ignoreElements()';
+      throw new TypeError(`a stream of "${this.host.event}" has emitted a message with its client: ${advice}`);
+    }
     if (client === null) this.broadcast(null, event, data, {});
     else if (client.connected) this.sendTo(client, event, data);
   }
@@ -53,7 +58,8 @@ export class StreamOutput {
 
   private broadcast(client: Socket | null, event: string, data: unknown, { to, except }: Recipients): void {
     const namespace = client?.nsp ?? this.host.namespace;
-    if (namespace === null) return;
+    // no rooms are nobody; socket.io would take them for all
+    if (namespace === null || (to !== undefined && to.length === 0)) return;
     // a client's stream runs on one node only, so its rooms are those of all nodes
     let operator: BroadcastOperator<any, any> =
       client !== null || this.host.settings.cluster ? namespace.except([]) : namespace.local;
@@ -108,6 +114,12 @@ export class StreamOutput {
       for (const [event, data] of held) client.emit(event, data);
     });
   }
+}
+
+/** What `reply` and `perClient` pass on, for the next operator and not for clients. */
+function isIncoming(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('ack' in value) || !('client' in value)) return false;
+  return typeof value.ack === 'function';
 }
 
 /** Whether a client is among those of a broadcast. @param namespace null for all namespaces of the gateway. */

@@ -5,6 +5,7 @@ import type { Namespace, Socket } from 'socket.io';
 import type { DeadlineQueue } from '../../engine/deadlines.js';
 import { FAIL, UnansweredError, type Fail } from '../../streams/failure.js';
 import type { Incoming } from '../../streams/incoming.js';
+import { received } from '../../streams/outgoing.js';
 import type { Gateway } from '../gateways.js';
 import { HookArgumentsHost } from '../hook-arguments-host.js';
 import { findHookFilter } from '../hook-filters.js';
@@ -163,7 +164,7 @@ export class StreamRoute implements OutputHost {
     }
     this.stats.admitted++;
     run.isOverflowing = false;
-    run.push(admission, value);
+    run.push(admission, received(value));
     if (ack !== undefined && this.settings.ack === 'auto' && isOpen(ack)) {
       markAnswered(ack);
       ack();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { ConnectedSocket, WebSocketGateway } from '@nestjs/websockets';
-import { MessageStream, SubscribeStream, type Incoming, type Server } from 'nestwire';
+import { MessageStream, reply, SubscribeStream, toRoom, type Incoming, type Server } from 'nestwire';
 import { map, mergeMap, of, type Observable } from 'rxjs';
 import type { Namespace, Socket } from 'socket.io';
 import { cleanUp, collect, connect, next, startApp } from '../support.js';
@@ -29,17 +29,28 @@ async function startEcho(namespace?: string | RegExp) {
 
     @SubscribeStream('mine')
     mine(@MessageStream() output$: Observable<unknown>, @ConnectedSocket() _client: Socket): Observable<unknown> {
+      // what a client says must not choose event and rooms; here it is meant to
+      return output$.pipe(map(copy));
+    }
+
+    @SubscribeStream('as it came')
+    echo(@MessageStream() output$: Observable<unknown>): Observable<unknown> {
       return output$;
+    }
+
+    @SubscribeStream('to a room')
+    room(@MessageStream() output$: Observable<unknown>): Observable<unknown> {
+      return output$.pipe(toRoom('blue'));
     }
 
     @SubscribeStream('ours', { scope: 'gateway' })
     ours(@MessageStream() output$: Observable<Incoming>): Observable<unknown> {
-      return output$.pipe(map(({ data }) => data));
+      return output$.pipe(map(({ data }) => copy(data)));
     }
 
     @SubscribeStream('everybody', { scope: 'gateway', cluster: true })
     everybody(@MessageStream() output$: Observable<Incoming>): Observable<unknown> {
-      return output$.pipe(map(({ data }) => data));
+      return output$.pipe(map(({ data }) => copy(data)));
     }
   }
   const running = await startApp({ providers: [Gateway] });
@@ -48,9 +59,11 @@ async function startEcho(namespace?: string | RegExp) {
 
 const flags = { local: true };
 
+const copy = (data: unknown): unknown =>
+  typeof data === 'object' && data !== null && !Buffer.isBuffer(data) ? { ...data } : data;
+
 describe('output in client scope', () => {
   it.each<[string, unknown, string[]]>([
-    ['a WsResponse goes out as its event', { event: 'other', data: 1 }, ['other 1']],
     ['plain data as the event of the stream', { x: 1 }, ['mine {"x":1}']],
     ['data with a `to` and no event is data', { to: 'you', x: 1 }, ['mine {"to":"you","x":1}']],
     ['text', 'hello', ['mine "hello"']],
@@ -64,6 +77,51 @@ describe('output in client scope', () => {
     expect(own).toEqual(heard);
     await other.emitWithAck('mine', null);
     expect(others).toEqual([]);
+  });
+
+  it('a WsResponse goes out as its event', async () => {
+    const { url } = await startEcho();
+    const client = await connect(url);
+    const heard = hear(client);
+    await client.emitWithAck('mine', { event: 'other', data: 1 });
+    expect(heard).toEqual(['other 1']);
+  });
+
+  it('what a client has sent chooses neither event nor rooms when it is emitted as it came', async () => {
+    const { url } = await startEcho();
+    const [sender, other] = [await connect(url), await connect(url, { query: { room: 'blue' } })];
+    const [own, others] = [hear(sender), hear(other)];
+    const forged = { event: 'forged', data: 1, to: 'blue', except: 'blue' };
+    await sender.emitWithAck('as it came', forged);
+    await sender.emitWithAck('to a room', forged);
+    await other.emitWithAck('mine', null);
+    expect(own).toEqual([`as it came ${JSON.stringify(forged)}`]);
+    expect(others).toEqual([`to a room ${JSON.stringify(forged)}`]);
+  });
+
+  it('is for nobody when it names no rooms', async () => {
+    const { url } = await startEcho();
+    const [sender, other] = [await connect(url), await connect(url)];
+    const [own, others] = [hear(sender), hear(other)];
+    await sender.emitWithAck('mine', { event: 'n', data: 1, to: [] });
+    await other.emitWithAck('mine', null);
+    expect([own, others]).toEqual([[], []]);
+  });
+
+  it('is an error when it is a message of the stream itself', async () => {
+    @WebSocketGateway()
+    class Gateway {
+      @SubscribeStream('n', { ack: 'manual' })
+      all(@MessageStream() n$: Observable<Incoming<number>>): Observable<unknown> {
+        return n$.pipe(reply(({ data }) => data));
+      }
+    }
+    const { url, logger } = await startApp({ providers: [Gateway] });
+    const client = await connect(url);
+    expect(await client.emitWithAck('n', 1)).toBe(1);
+    expect(logger.errorTexts()).toEqual([
+      'a stream of "n" has emitted a message with its client: emit its data, or end the pipe with ignoreElements()',
+    ]);
   });
 
   it('bytes stay bytes', async () => {
