@@ -15,6 +15,9 @@ const TYPES = ['open', 'close', 'ping', 'pong', 'message', 'upgrade', 'noop'];
 /** Joins the packets of a payload. */
 export const SEPARATOR = '\x1e';
 
+/** The packet that ends a session. */
+export const CLOSE = '1';
+
 /** Bytes of which `String.fromCharCode` makes arguments: some engines take no more than 65,535. */
 const CHUNK = 0x8000;
 

@@ -1,6 +1,6 @@
 import { Transport } from 'engine.io-client';
 import { rememberHandshake, handshakeOf, type Handshake } from './handshake.js';
-import { encodePacket, payloads, SEPARATOR, type Packet } from './packets.js';
+import { CLOSE, encodePacket, payloads, SEPARATOR, type Packet } from './packets.js';
 import { backOff, isTemporary, type Stream, type StreamCut, type StreamRequest, type StreamSink } from './stream.js';
 import { Upstream, type UpstreamOwner } from './upstream.js';
 
@@ -215,6 +215,8 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
       this.received = number;
       this.bytesToConfirm += bytes;
     }
+    // before what comes with it: nobody is there to be answered
+    if (packets.includes(CLOSE)) this.upstream.stop();
     for (const packet of packets) {
       if (this.readyState === 'closed') return;
       try {
@@ -232,8 +234,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   }
 
   private deliver(packet: string | ArrayBuffer): void {
-    if (packet === '1') {
-      this.upstream.stop();
+    if (packet === CLOSE) {
       this.releaseStream();
       // socket.io-client hears of the packets before this one a tick later, its `disconnect` among them
       this.startTimer('reopen', 0, () => this.onClose({ description: 'transport closed by the server' }));

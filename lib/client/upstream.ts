@@ -1,3 +1,4 @@
+import { CLOSE } from './packets.js';
 import { backOff, isTemporary } from './stream.js';
 
 /*
@@ -143,7 +144,7 @@ export class Upstream {
   /** A number that was skipped ends a session as well: so it ends whatever became of the POST before. */
   private sayGoodbye(): void {
     const uri = this.owner.postUri(++this.number);
-    fetch(uri, this.init('1'))
+    fetch(uri, this.init(CLOSE))
       .then((response) => response.text(), ignoreError)
       .catch(ignoreError);
   }

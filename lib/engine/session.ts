@@ -264,6 +264,8 @@ export class Session extends EventEmitter implements TransportSink {
         this.sentCallbacks === null ? this.waitingCallbacks : this.sentCallbacks.concat(this.waitingCallbacks);
       this.waitingCallbacks = null;
     }
+    // told in one piece with what it follows, the client asks and answers nothing any more
+    if (this.readyState === 'closing' && this.transport.carriesClose) packets.push({ type: 'close' });
     this.flushing = true;
     try {
       this.transport.send(packets);

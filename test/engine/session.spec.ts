@@ -109,6 +109,26 @@ describe('Session, writes', () => {
     expect(received.slice(1)).toEqual(['4last words']);
   });
 
+  it.each([
+    ['transport=polling', ['4last words', '6\x1e1']],
+    ['transport=polling&resume=1', ['4last words\x1e1']],
+  ])('is told of its end in one piece with what was sent, if it understands that: %s', async (query, payloads) => {
+    await start();
+    const opened = once(engine, 'connection') as Promise<[Session]>;
+    const handshake = await (await fetch(`http://${url}&${query}`)).text();
+    const [session] = await opened;
+    const { sid } = JSON.parse(handshake.slice(1)) as { sid: string };
+    const closed = once(session, 'close');
+    let sent = 0;
+    session.send('last words', () => sent++);
+    session.close();
+    for (const payload of payloads) {
+      expect(await (await fetch(`http://${url}&${query}&sid=${sid}`)).text()).toBe(payload);
+    }
+    expect((await closed)[0]).toBe('forced close');
+    expect([sent, session.writeBuffer]).toEqual([1, []]);
+  });
+
   it('delivers what was sent in the same tick before close(true) and before the engine closes', async () => {
     await start();
     const first = await connect();

@@ -54,6 +54,8 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   private sent: Unacknowledged | null;
   private started: boolean;
   private ended: boolean;
+  /** Whether the client has been told that the session is over. */
+  private saidGoodbye: boolean;
   /** Whether the response waits for `drain`. */
   private full: boolean;
   /** Whether bytes were confirmed that nobody has been told of yet. */
@@ -83,6 +85,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.sent = null;
     this.started = false;
     this.ended = false;
+    this.saidGoodbye = false;
     this.full = false;
     this.hasRoom = false;
     this.responseBytes = 0;
@@ -91,6 +94,10 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.currentPost = 0;
     this.closeTimer = null;
     this.confirmation = null;
+  }
+
+  get carriesClose(): boolean {
+    return true;
   }
 
   get bufferedBytes(): number {
@@ -115,6 +122,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   }
 
   send(packets: Packet[]): void {
+    this.saidGoodbye = packets.at(-1)?.type === 'close';
     this.writeFrames(this.framer.frames(packets, this.init.supportsBinary));
     this.afterWrite();
     if (!this.full) this.sink.drained();
@@ -122,11 +130,10 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
 
   close(): void {
     if (this.ended) return;
-    if (this.response === null) {
+    if (this.response === null && !this.saidGoodbye) {
       this.closeTimer ??= setTimeout(() => this.finish('transport close'), CLOSE_TIMEOUT).unref();
       return;
     }
-    this.sayGoodbye();
     this.finish('transport close');
   }
 
@@ -232,10 +239,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.write(prelude);
     if (this.sent !== null) this.writeChunks(this.sent.pending());
     this.update();
-    if (this.closeTimer !== null && this.response !== null) {
-      this.sayGoodbye();
-      this.finish('transport close');
-    }
+    if (this.closeTimer !== null && this.response !== null) this.finish('transport close');
   }
 
   /** A client behind a proxy that buffers, and one that has gone on to another transport, never show a sign. */
@@ -355,7 +359,8 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   }
 
   private sayGoodbye(): void {
-    this.writeFrames(this.envelope.frames([{ type: 'close' }], false));
+    if (!this.saidGoodbye) this.writeFrames(this.envelope.frames([{ type: 'close' }], false));
+    this.saidGoodbye = true;
     this.endResponse();
   }
 

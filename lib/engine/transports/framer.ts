@@ -38,7 +38,9 @@ export class Framer {
     let length = 0;
     for (const packet of packets) {
       const isBroadcast = broadcastOptions(packet) !== undefined;
-      if (batch.length > 0 && (isBroadcast || length >= FRAME_LENGTH)) {
+      // a close packet stays with what it follows: the client is not to answer that
+      const isFull = length >= FRAME_LENGTH && packet.type !== 'close';
+      if (batch.length > 0 && (isBroadcast || isFull)) {
         frames.push(...this.envelope.frames(batch, supportsBinary));
         batch = [];
         length = 0;

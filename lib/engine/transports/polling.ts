@@ -46,6 +46,8 @@ export class PollingTransport implements Transport, UpstreamSink {
   private request: TransportRequest | null;
   private response: OwnedResponse | null;
   private ended: boolean;
+  /** Whether the client has been told that the session is over. */
+  private saidGoodbye: boolean;
   /** Set while an orderly close waits for its GET. */
   private closeTimer: NodeJS.Timeout | null;
 
@@ -59,7 +61,16 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.request = null;
     this.response = null;
     this.ended = false;
+    this.saidGoodbye = false;
     this.closeTimer = null;
+  }
+
+  /**
+   * Our own client only, which asks for resume: the stock one forgets the packets before a close packet of the same payload,
+   * socket.io's DISCONNECT among them, and would connect again.
+   */
+  get carriesClose(): boolean {
+    return this.request?._query?.['resume'] === '1';
   }
 
   get bufferedBytes(): number {
@@ -83,6 +94,7 @@ export class PollingTransport implements Transport, UpstreamSink {
 
   send(packets: Packet[]): void {
     if (this.closeTimer !== null) packets.push({ type: 'close' });
+    this.saidGoodbye = packets.at(-1)?.type === 'close';
     this.answer(packets);
     if (this.closeTimer !== null) this.end('transport close');
     else this.sink.drained();
@@ -91,12 +103,12 @@ export class PollingTransport implements Transport, UpstreamSink {
   close(): void {
     if (this.ended) return;
     this.upstream.abort();
-    if (this.writable) {
-      this.answer([{ type: 'close' }]);
-      this.end('transport close');
+    if (!this.writable && !this.saidGoodbye) {
+      this.closeTimer ??= setTimeout(() => this.end('transport close'), CLOSE_TIMEOUT).unref();
       return;
     }
-    this.closeTimer ??= setTimeout(() => this.end('transport close'), CLOSE_TIMEOUT).unref();
+    // end() tells whoever waits for it
+    this.end('transport close');
   }
 
   discard(): void {

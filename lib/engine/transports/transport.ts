@@ -133,6 +133,11 @@ export interface Transport {
   readonly name: string;
   /** Whether `send()` may be called now. socket.io drops volatile packets while this is false. */
   readonly writable: boolean;
+  /**
+   * Whether the last packet of a `send()` may be a close packet, which the client then finds together with what was sent
+   * before it. `close()` follows at once.
+   */
+  readonly carriesClose: boolean;
   /** Bytes handed over that have not left this process yet; with the session's own buffer, what a slow reader costs. */
   readonly bufferedBytes: number;
   sink: TransportSink;

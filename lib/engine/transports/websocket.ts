@@ -65,6 +65,11 @@ export class WebSocketTransport implements Transport {
     webSocket.on('error', onError);
   }
 
+  /** The closing handshake of the WebSocket follows what was sent in any case. */
+  get carriesClose(): boolean {
+    return false;
+  }
+
   get bufferedBytes(): number {
     return this.socket === null ? (this.webSocket.bufferedAmount ?? 0) : this.socket.writableLength;
   }

@@ -515,6 +515,25 @@ describe('Downstream, its end', () => {
     expect(sink.log.filter((line) => line.startsWith('closed'))).toHaveLength(1);
   });
 
+  it('is told once, and ends the response, when it came with what was sent', () => {
+    const { transport, open, sink } = setUp();
+    const response = open();
+    expect(transport.carriesClose).toBe(true);
+    transport.send([text('a'), { type: 'close' }]);
+    transport.close();
+    expect(response.text).toBe(`:\n\nevent: seq\ndata: 1\n\ndata: 4a\x1e1\n\n${END}`);
+    expect(sink.log).toEqual(['drained', 'drained', 'closed: transport close']);
+  });
+
+  it('is not told again when the response that told it has had its share', () => {
+    const { transport, open, sink } = setUp({ host: fakeHost({ recycleBytes: 10 }) });
+    const response = open();
+    transport.send([text('a'), { type: 'close' }]);
+    expect(response.writableEnded).toBe(true);
+    transport.close();
+    expect(sink.log.at(-1)).toBe('closed: transport close');
+  });
+
   it('is told by the next response when none is open, after what was sent', () => {
     const { transport, get, open, sink } = setUp();
     const first = open();

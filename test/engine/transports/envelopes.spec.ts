@@ -168,6 +168,13 @@ describe('Framer', () => {
     expect(framer.frames([text('y'.repeat(1_000_000)), text('z')], true)).toHaveLength(2);
   });
 
+  it('lets a close packet stay with what it follows, however long that is', () => {
+    const frames = framer.frames([text('y'.repeat(100_000)), text('last'), { type: 'close' }], true);
+    expect(frames).toHaveLength(2);
+    expect(String(frames[1])).toBe('data: 4last\x1e1\n\n');
+    expect(framer.frames([text('y'.repeat(100_000)), { type: 'close' }], true)).toHaveLength(1);
+  });
+
   it('makes the bytes of a broadcast once, also among other packets', () => {
     const one = broadcast('to all');
     const [first] = framer.frames([one], true);

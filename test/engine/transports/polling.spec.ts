@@ -6,7 +6,13 @@ import type { TransportHost } from '../../../lib/engine/transports/transport.js'
 import { PollingTransport } from '../../../lib/engine/transports/polling.js';
 import { FakeRequest, FakeResponse, fakeHost, RecordingSink } from '../support.js';
 
-function setUp({ host = fakeHost(), version = 4 as ProtocolVersion, supportsBinary = true, headers = {} } = {}) {
+function setUp({
+  host = fakeHost(),
+  version = 4 as ProtocolVersion,
+  supportsBinary = true,
+  headers = {},
+  query = {} as Record<string, string>,
+} = {}) {
   const sink = new RecordingSink();
   const transport = new PollingTransport('polling', {
     host: host as TransportHost,
@@ -16,7 +22,7 @@ function setUp({ host = fakeHost(), version = 4 as ProtocolVersion, supportsBina
   });
   const get = () => {
     const response = new FakeResponse();
-    transport.handleRequest(new FakeRequest('GET', headers), response);
+    transport.handleRequest(new FakeRequest('GET', headers, query), response);
     return response;
   };
   const post = (requestHeaders: Record<string, string> = {}) => {
@@ -161,6 +167,21 @@ describe('polling, downstream', () => {
     transport.close();
     expect(response.text).toBe('1');
     expect(sink.log.at(-1)).toBe('closed: transport close');
+  });
+
+  it('has told of the close when it was among what was sent, which our client alone understands', () => {
+    const stock = setUp();
+    stock.get();
+    expect(stock.transport.carriesClose).toBe(false);
+    const { transport, get, sink } = setUp({ query: { resume: '1' } });
+    expect(transport.carriesClose).toBe(false);
+    const response = get();
+    expect(transport.carriesClose).toBe(true);
+    transport.send([{ type: 'message', data: 'a' }, { type: 'close' }]);
+    transport.close();
+    expect(response.text).toBe('4a\x1e1');
+    expect(sink.log).toEqual(['drained', 'drained', 'closed: transport close']);
+    expect(get().status).toBe(400);
   });
 
   it('closes through the next GET when none is parked, for up to 30 s', () => {

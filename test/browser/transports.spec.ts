@@ -1,0 +1,156 @@
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Socket as ServerSocket } from 'socket.io';
+import type { Browser, Page } from 'puppeteer-core';
+import { ALL, startLive, until, type Live } from '../client/support.js';
+import { BROWSERS, launchBrowser } from '../support/browsers.js';
+import { openPage, pageHandler, serverSources, startPage } from './support/page.js';
+
+/*
+ * Every transport in real browsers, from a page of the server's own origin and of another, under a strict policy. What is
+ * given to `evaluate` runs in the page.
+ */
+declare const nestwire: any;
+declare const violations: string[];
+declare const globalThis: any;
+
+/** Text that some wire has trouble with. */
+const NASTY = 'a\r\nb\rc\nd\0e\u2028f\u2029g\u{1f600}h\x1ei</script><!--<script>j ';
+const COUNT = 1000;
+const LARGE = 900_000;
+const numbers = Array.from({ length: COUNT }, (_, n) => n);
+
+jest.setTimeout(60_000);
+
+let live: Live;
+let pages: { url: string; close(): Promise<void> };
+let page: Page;
+let problems: string[];
+/** What the page's origin is at the moment. */
+let allowed: string;
+
+beforeAll(async () => {
+  live = await startLive({
+    cors: {
+      origin: (_origin: unknown, decide: (error: null, origin: string) => void) => decide(null, allowed),
+      credentials: true,
+    },
+    maxHttpBufferSize: 2_000_000,
+  } as never);
+  const handler = pageHandler(() => serverSources());
+  live.http.on('request', (request, response) => {
+    if (!request.url!.startsWith('/socket.io')) handler(request, response);
+  });
+  live.io.on('connection', (socket) => {
+    socket.on('count', (n: number) => socket.emit('count', n));
+    socket.on('large', (data: string | Buffer, ack: (length: number, data: unknown) => void) => ack(data.length, data));
+    socket.on('go', () => socket.disconnect(true));
+  });
+  pages = await startPage(() => serverSources(live.url));
+});
+
+afterAll(async () => {
+  await live?.close();
+  await pages?.close();
+});
+
+/** Connects the page by one transport. @returns the server's side. */
+async function connect(transport: string): Promise<ServerSocket> {
+  const accepted = new Promise<ServerSocket>((resolve) => live.io.once('connection', resolve));
+  const name = await page.evaluate(
+    (url: string, transport: string) =>
+      new Promise((resolve, reject) => {
+        const socket = nestwire.connect(url, { transports: [transport], withCredentials: true, reconnection: false });
+        globalThis.socket = socket;
+        globalThis.ended = new Promise((tell) => socket.on('disconnect', tell));
+        socket.on('connect', () => resolve(socket.io.engine.transport.name));
+        socket.on('connect_error', (error: Error) => reject(error));
+      }),
+    live.url,
+    transport,
+  );
+  expect(name).toBe(transport);
+  return accepted;
+}
+
+describe.each(BROWSERS)('in %s', (browserName) => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await launchBrowser(browserName);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+  });
+
+  describe.each(['same', 'cross'] as const)('from a page of the %s origin', (side) => {
+    beforeEach(async () => {
+      const { url } = side === 'same' ? live : pages;
+      allowed = url;
+      ({ page, problems } = await openPage(browser, url));
+    });
+
+    afterEach(async () => {
+      if (!page.isClosed()) await page.close();
+    });
+
+    it.each(ALL)('%s does all that a transport has to', async (transport) => {
+      const server = await connect(transport);
+
+      const text = await page.evaluate((text: string) => globalThis.socket.emitWithAck('echo', text), NASTY);
+      expect(text).toBe(NASTY);
+      const bytes = await page.evaluate(async () => {
+        const sent = Uint8Array.from({ length: 256 }, (_, n) => n);
+        return [...new Uint8Array(await globalThis.socket.emitWithAck('echo', sent))];
+      });
+      expect(bytes).toEqual(Array.from({ length: 256 }, (_, n) => n));
+
+      const up: number[] = [];
+      server.on('count', (n: number) => up.push(n));
+      const down = await page.evaluate(
+        (count: number) =>
+          new Promise((resolve) => {
+            const got: number[] = [];
+            globalThis.socket.on('count', (n: number) => {
+              if (got.push(n) === count) resolve(got);
+            });
+            for (let n = 0; n < count; n++) globalThis.socket.emit('count', n);
+          }),
+        COUNT,
+      );
+      expect(down).toEqual(numbers);
+      expect(up).toEqual(numbers);
+
+      const large = await page.evaluate(async (length: number) => {
+        const text = 'é'.repeat(length / 2);
+        const [textLength, textBack] = await new Promise<any>((resolve) =>
+          globalThis.socket.emit('large', text, (...answer: unknown[]) => resolve(answer)),
+        );
+        const data = Uint8Array.from({ length }, (_, n) => n * 7);
+        const [dataLength, dataBack] = await new Promise<any>((resolve) =>
+          globalThis.socket.emit('large', data, (...answer: unknown[]) => resolve(answer)),
+        );
+        const back = new Uint8Array(dataBack);
+        return [textLength, textBack === text, dataLength, back.length, back.every((byte, n) => byte === data[n])];
+      }, LARGE);
+      expect(large).toEqual([LARGE / 2, true, LARGE, LARGE, true]);
+
+      // a request that is on its way when the server ends the session is refused, and nobody can help it. None is: the
+      // client sends one POST at a time, so those before this one have been answered
+      await page.evaluate(() => globalThis.socket.emitWithAck('echo', 'quiet'));
+      server.disconnect(true);
+      expect(await page.evaluate(() => globalThis.ended)).toBe('io server disconnect');
+      await until(() => live.engine.clientsCount === 0, 'the session ended');
+
+      const again = await connect(transport);
+      const closed = once(again, 'disconnect');
+      const seen = await page.evaluate(() => violations);
+      await page.close();
+      // long before its heartbeat would stop, after 45 s
+      expect(String((await closed)[0])).toMatch(/^transport (close|error)$/);
+      expect(seen).toEqual([]);
+      expect(problems).toEqual([]);
+    });
+  });
+});
