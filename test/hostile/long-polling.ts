@@ -94,6 +94,22 @@ export const pollingCases: Case[] = [
     if (told(await first) !== '200 1') throw new Error('the first GET was not closed');
     return second;
   }),
+  {
+    input: 'A `wait` that is not `0`, from a client that asked for resume',
+    async run(start) {
+      const target = await start();
+      const { text } = await ask(`${target.url}?EIO=4&transport=polling&resume=1`);
+      const url = `${target.url}?EIO=4&transport=polling&sid=${JSON.parse(text.slice(1)).sid}`;
+      const answers: string[] = [];
+      for (const wait of ['', '1', '-1', '0.5', '99999999999999999999', 'x']) {
+        answers.push(told(await ask(`${url}&wait=${wait}`)));
+      }
+      const session = await target.sessions.next();
+      session.send('still there');
+      const fate = (await ask(`${url}&wait=0`)).text === '4still there' ? 'lives on' : 'ends';
+      return { target, answer: same(answers), session: fate };
+    },
+  },
   deed('A second POST while one is being received', async (one) => {
     const path = pathOf(one);
     const first = new RawConnection(one.target.port).write(

@@ -21,6 +21,9 @@ import { Upstream, type UpstreamSink } from './upstream.js';
  * client asks again when it has read the whole answer: one that asks earlier breaks the protocol, and would make us keep
  * answer after answer that it does not read.
  *
+ * A client whose browser has few connections left asks with `wait=0`: such a GET is answered in the same turn of the event
+ * loop, with a noop if there is nothing to send. (See "Brief polling" in docs/protocol.md.)
+ *
  * An orderly close waits for the next GET to deliver the close packet, up to CLOSE_TIMEOUT.
  */
 
@@ -48,6 +51,8 @@ export class PollingTransport implements Transport, UpstreamSink {
   private ended: boolean;
   /** Whether the client has been told that the session is over. */
   private saidGoodbye: boolean;
+  /** Whether `wait` means something: stock clients let applications put what they like into the query. */
+  private readsWait: boolean;
   /** Set while an orderly close waits for its GET. */
   private closeTimer: NodeJS.Timeout | null;
 
@@ -62,6 +67,7 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.response = null;
     this.ended = false;
     this.saidGoodbye = false;
+    this.readsWait = false;
     this.closeTimer = null;
   }
 
@@ -160,7 +166,19 @@ export class PollingTransport implements Transport, UpstreamSink {
     }
   }
 
+  /** @internal The turn in which a brief poll came is over. */
+  endBrief(response: OwnedResponse): void {
+    if (this.response === response) this.nudge();
+  }
+
   private park(request: TransportRequest, response: OwnedResponse): void {
+    const { sid, resume, wait } = request._query ?? {};
+    if (sid === undefined) this.readsWait = resume === '1';
+    const isBrief = sid !== undefined && wait !== undefined && this.readsWait;
+    if (isBrief && wait !== '0') {
+      refuse(response, 400);
+      return;
+    }
     if (this.response !== null || this.unread.isThere || this.ended) {
       refuse(response, 400);
       this.end('transport error', new Error('overlap from client'));
@@ -180,6 +198,8 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.sink.drained();
     // the close waited for this response, and nothing else was to be sent
     if (this.writable && this.closeTimer !== null) this.send([{ type: 'noop' }]);
+    // behind what the session sends at the end of this turn
+    else if (isBrief) setImmediate(endBrief, this, response);
   }
 
   /** Answers the parked GET. */
@@ -244,6 +264,10 @@ export class PollingTransport implements Transport, UpstreamSink {
     if (this.writable) this.answer([{ type: 'close' }]);
     this.sink.closed(reason, description);
   }
+}
+
+function endBrief(transport: PollingTransport, response: OwnedResponse): void {
+  transport.endBrief(response);
 }
 
 function onResponseClose(this: OwnedResponse): void {

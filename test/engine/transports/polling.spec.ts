@@ -20,7 +20,7 @@ function setUp({
     supportsBinary,
     sink,
   });
-  const get = () => {
+  const get = (query: Record<string, string> = {}) => {
     const response = new FakeResponse();
     transport.handleRequest(new FakeRequest('GET', headers, query), response);
     return response;
@@ -227,6 +227,77 @@ describe('polling, downstream', () => {
     expect(response.status).toBe(405);
     expect(response.headers).toMatchObject({ Allow: 'GET, POST', Connection: 'close' });
     expect(sink.log).toEqual([]);
+  });
+});
+
+describe('polling, briefly', () => {
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  /** A session that asked for resume, and has its handshake. */
+  function open(query: Record<string, string> = { resume: '1' }) {
+    const all = setUp();
+    all.get(query);
+    all.transport.send([{ type: 'open', data: '{}' }]);
+    all.sink.log.length = 0;
+    return all;
+  }
+
+  it('answers with a noop at the end of the turn when there is nothing to send', async () => {
+    const { get, transport, sink } = open();
+    const response = get({ sid: 'S', wait: '0' });
+    // what the session has to send, it sends in this turn
+    expect([transport.writable, response.status]).toEqual([true, 0]);
+    await turn();
+    expect([response.status, response.text]).toEqual([200, '6']);
+    expect(transport.writable).toBe(false);
+    expect(sink.log).toEqual(['drained']);
+  });
+
+  it('answers with what there is, and not twice', async () => {
+    const { get, transport } = open();
+    const response = get({ sid: 'S', wait: '0' });
+    transport.send([{ type: 'message', data: 'hello' }]);
+    const parked = get({ sid: 'S' });
+    await turn();
+    expect(response.text).toBe('4hello');
+    expect(parked.status).toBe(0);
+    transport.discard();
+  });
+
+  it('closes through a brief poll', async () => {
+    const { get, transport, sink } = open();
+    transport.close();
+    expect(get({ sid: 'S', wait: '0' }).text).toBe('6\x1e1');
+    await turn();
+    expect(sink.log.at(-1)).toBe('closed: transport close');
+  });
+
+  it.each(['1', '', '00', '-0', 'x', '0x0'])('refuses wait=%p, and nothing else comes of it', async (wait) => {
+    const { get, sink, transport } = open();
+    const parked = get({ sid: 'S' });
+    const response = get({ sid: 'S', wait });
+    expect([response.status, response.text]).toEqual([400, '']);
+    await turn();
+    expect(parked.status).toBe(0);
+    expect(sink.log).toEqual(['drained']);
+    transport.discard();
+  });
+
+  it.each(['0', 'x'])('means nothing by wait=%p to clients that did not ask for resume', async (wait) => {
+    const { get, transport } = open({ wait });
+    const response = get({ sid: 'S', wait, resume: '1' });
+    await turn();
+    expect(response.status).toBe(0);
+    transport.send([{ type: 'message', data: 'now' }]);
+    expect(response.text).toBe('4now');
+  });
+
+  it('means nothing by it in the handshake', async () => {
+    const { get, transport } = setUp();
+    const response = get({ resume: '1', wait: 'x' });
+    await turn();
+    expect(response.status).toBe(0);
+    transport.discard();
   });
 });
 
