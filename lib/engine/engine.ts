@@ -10,7 +10,7 @@ import { Deadlines, type DeadlineQueue } from './deadlines.js';
 import { Flusher } from './flusher.js';
 import { Headers } from './headers.js';
 import { Heartbeat } from './heartbeat.js';
-import type { Middleware } from './middleware.js';
+import { allowTiming, type Middleware } from './middleware.js';
 import {
   DEFAULT_ATTACH_OPTIONS,
   resolveOptions,
@@ -91,7 +91,7 @@ export class Engine extends EventEmitter {
       limitExceeded: (limit, detail) => this.limitExceeded(limit, detail),
     };
     this.router = new Router(this, this.host, headers, this.middlewares);
-    if (opts.cors !== false) this.use(cors(guardCors(opts.cors)) as Middleware);
+    if (opts.cors !== false) this.use(cors(guardCors(opts.cors)) as Middleware).use(allowTiming);
   }
 
   /** How many sessions are open. */

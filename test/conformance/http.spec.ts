@@ -224,6 +224,27 @@ describe.each(rows.filter((row) => row.answersPerExchange))('HTTP answers over $
     expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
   });
 
+  if (ours) {
+    it.each([
+      [origin, origin],
+      [true, origin],
+      ['*', '*'],
+      ['https://other.example', 'https://other.example'],
+      [/other/, undefined],
+    ])('let those see how they came whom the cors option lets read them: %p', async (allowed, told) => {
+      const target = await start({ cors: { origin: allowed } });
+      const { headers } = await headOf(urlOf(target.url), { headers: { origin } });
+      expect(headers['timing-allow-origin']).toBe(told);
+      expect(headers['access-control-allow-origin']).toBe(told);
+    });
+
+    it('do not let anybody without the option', async () => {
+      const target = await start();
+      const { headers } = await headOf(urlOf(target.url), { headers: { origin } });
+      expect(headers).not.toHaveProperty('timing-allow-origin');
+    });
+  }
+
   it('take cors as a function of the request', async () => {
     const target = await start({
       cors: (req: IncomingMessage, done: (error: null, options: object) => void) =>
