@@ -1,5 +1,5 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
-import type { Attempt } from './fallback/trial.js';
+import type { Attempt } from './fallback/course.js';
 import { transports, type ClientTransportName, type TransportsOptions } from './transports.js';
 
 /** Options of {@link connect}: those of socket.io-client, with our names in `transports`. */

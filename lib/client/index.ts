@@ -1,6 +1,6 @@
 export { connect, type ConnectOptions, type TriedEngine } from './connect.js';
 export { EventSourceTransport } from './eventsource.js';
-export type { Attempt } from './fallback/trial.js';
+export type { Attempt } from './fallback/course.js';
 export { MultipartTransport } from './multipart.js';
 export type { StreamingOptions } from './streaming-transport.js';
 export { transports, type ClientTransportName, type TransportsOptions } from './transports.js';

@@ -1,5 +1,6 @@
 import { Transport } from 'engine.io-client';
 import { rememberHandshake, handshakeOf, type Handshake } from './handshake.js';
+import { onPageHide, type PageHideEvent } from './page-hide.js';
 import { CLOSE, encodePacket, payloads, SEPARATOR, type Packet } from './packets.js';
 import { backOff, isTemporary, type Stream, type StreamCut, type StreamRequest, type StreamSink } from './stream.js';
 import { Upstream, type UpstreamOwner } from './upstream.js';
@@ -67,7 +68,8 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   private lastSign = 0;
   private onPaused: (() => void) | null = null;
   private timers = new Map<'open' | 'reopen' | 'confirm' | 'watch', Timer>();
-  private readonly onPageHide = (event: { persisted?: boolean }): void => {
+  private readonly onPageHide = (event: PageHideEvent): void => {
+    // else its session would wait for it until the heartbeat stops
     if (!event.persisted) this.upstream.close();
   };
 
@@ -86,7 +88,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
 
   override doOpen(): void {
     this.startTimer('open', this.openTimeout, () => this.onError('open timeout', undefined));
-    if (this.isCandidate) this.startTimer('reopen', this.candidateDelay, () => this.get());
+    if (this.isCandidate && this.candidateDelay > 0) this.startTimer('reopen', this.candidateDelay, () => this.get());
     else this.get();
   }
 
@@ -392,10 +394,4 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     for (const name of this.timers.keys()) this.stopTimer(name);
     onPageHide('remove', this.onPageHide);
   }
-}
-
-/** A page that goes away says so; else its session would wait for it until the heartbeat stops. */
-function onPageHide(action: 'add' | 'remove', listener: (event: { persisted?: boolean }) => void): void {
-  const target = globalThis as unknown as Record<string, ((type: string, listener: unknown) => void) | undefined>;
-  target[`${action}EventListener`]?.('pagehide', listener);
 }

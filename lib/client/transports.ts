@@ -1,9 +1,10 @@
 import { transports as stock } from 'engine.io-client';
 import { EventSourceTransport } from './eventsource.js';
+import type { Channel, OpenChannel } from './fallback/census.js';
 import { guard, type TransportClass } from './fallback/guard.js';
 import { Memory, type VerdictStorage } from './fallback/memory.js';
 import { PollingTransport } from './fallback/polling.js';
-import type { Attempt, Course } from './fallback/trial.js';
+import type { Attempt, Course } from './fallback/course.js';
 import { MultipartTransport } from './multipart.js';
 
 /** Names of the transports of this client. */
@@ -36,6 +37,7 @@ const DEFAULT: readonly ClientTransportName[] = ['websocket', 'eventsource', 'po
 /** The parts of a browser's globals that are used. */
 interface BrowserGlobals {
   location?: { href: string };
+  BroadcastChannel?: new (name: string) => Channel;
   document?: object;
   sessionStorage?: VerdictStorage;
   WebSocket?: unknown;
@@ -78,6 +80,7 @@ export function transports(options: TransportsOptions = {}): any[] {
     preference,
     classOf: (name) => guarded.get(name),
     refresh: () => list.splice(0, list.length, ...memory.order(preference).map((name) => guarded.get(name)!)),
+    openChannel,
     onFallback: options.onFallback,
   };
   for (const name of preference) guarded.set(name, guard(CLASSES.get(name)!, course));
@@ -108,6 +111,18 @@ function findStorage(): VerdictStorage | null {
     return null;
   }
 }
+
+const openChannel: OpenChannel = (name) => {
+  const { location, BroadcastChannel } = globals;
+  // Node has channels as well: they would keep its process alive, and its connections have no such limit
+  if (location === undefined || BroadcastChannel === undefined) return null;
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    // forbidden to this page
+    return null;
+  }
+};
 
 function serverOf(url: string | undefined): string {
   try {

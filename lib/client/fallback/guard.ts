@@ -1,6 +1,7 @@
 import { rememberHandshake, type Handshake } from '../handshake.js';
-import { HELD_BACK } from '../streaming-transport.js';
-import { RESERVE, Trial, type Attempt, type Candidate, type Course, type EngineSocket } from './trial.js';
+import { HELD_BACK, StreamingTransport } from '../streaming-transport.js';
+import type { Attempt, Candidate, Course, EngineSocket } from './course.js';
+import { RESERVE, Trial } from './trial.js';
 
 /** A transport class of engine.io-client. Most members are protected there, and meant for those who extend it. */
 export type TransportClass = new (opts: any) => any;
@@ -29,6 +30,7 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
   return class Guarded extends Base implements Candidate {
     declare readonly name: string;
     readonly attempt!: Attempt;
+    readonly isStream!: boolean;
     private readonly trial!: Trial;
     /** Packets that came while it was in reserve; null when it is not, or no longer. */
     private held: Packet[] | null = null;
@@ -46,6 +48,7 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
       }
       const role = isUpgrade ? 'upgrade' : trial.isMakingReserve ? 'reserve' : 'first';
       this.trial = trial;
+      this.isStream = this instanceof StreamingTransport;
       this.attempt = { transport: this.name, role, state: 'trying' };
       if (role === 'reserve') this.held = [];
       // the trial has candidates wait for each other
@@ -53,7 +56,7 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
     }
 
     open(): this {
-      if (this.held !== null && this.attempt.role === 'first') this.setTimeoutFn(() => this.letGo(), 0);
+      if (this.held !== null && this.attempt.role === 'first') queueMicrotask(() => this.letGo());
       else super.open();
       return this;
     }
@@ -64,7 +67,11 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
         return;
       }
       if (this.attempt.role === 'first') this.trial.beginFirst(this);
-      this.begin();
+      else this.begin();
+    }
+
+    mayPark(): boolean {
+      return this.trial.mayPark();
     }
 
     begin(): void {

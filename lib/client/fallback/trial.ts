@@ -1,5 +1,7 @@
 import { handshakeOf } from '../handshake.js';
-import { allowance, type Memory } from './memory.js';
+import { NO_SEAT, Seat } from './census.js';
+import type { Attempt, Candidate, Course, EngineSocket } from './course.js';
+import { allowance } from './memory.js';
 
 /*
  * How one connection finds its transport.
@@ -12,60 +14,6 @@ import { allowance, type Memory } from './memory.js';
  *
  * Without polling in the list, or with `upgrade: false`, the transports are tried one after the other.
  */
-
-/** One transport that was tried for a connection. */
-export interface Attempt {
-  readonly transport: string;
-  /** What it was tried as: to begin with, in reserve while the first was waited for, or as an upgrade. */
-  role: 'first' | 'reserve' | 'upgrade';
-  /** `dropped`: it was not needed any more. */
-  state: 'trying' | 'open' | 'failed' | 'dropped';
-  /** Why it failed. */
-  reason?: string;
-  /** From its beginning until its state was decided. */
-  milliseconds?: number;
-}
-
-/** What a trial needs of a transport. */
-export interface Candidate {
-  readonly name: string;
-  readonly attempt: Attempt;
-  /** Begins to open, once it is its turn. */
-  begin(): void;
-  /** Ends it with an error. */
-  giveUp(reason: string): void;
-  /** Ends it without a word to whoever listens. */
-  close(): unknown;
-}
-
-/** What the trials of one list of transports share. */
-export interface Course {
-  readonly memory: Memory;
-  /** Names, best first. */
-  readonly preference: readonly string[];
-  classOf(name: string): unknown;
-  /** Brings the list into the order that the memory gives. */
-  refresh(): void;
-  /** Told of every transport that failed. */
-  readonly onFallback: ((attempt: Attempt) => void) | undefined;
-}
-
-/** The parts of engine.io-client's Socket that are used. */
-export interface EngineSocket {
-  readonly opts: { tryAllTransports?: boolean; upgrade?: boolean };
-  readonly transports: string[];
-  readonly readyState: string;
-  readonly upgrading: boolean;
-  readonly setTimeoutFn: typeof setTimeout;
-  readonly clearTimeoutFn: typeof clearTimeout;
-  attempts?: readonly Attempt[];
-  createTransport(name: string): unknown;
-  on(event: string, listener: (...args: any[]) => void): unknown;
-  emit(event: string, ...args: unknown[]): unknown;
-  /** Not there in minified builds. */
-  readonly _probe?: (name: string) => void;
-  readonly _transportsByName?: Record<string, unknown>;
-}
 
 /** The transport that is opened in reserve, and that gets through where others do not. */
 export const RESERVE = 'polling';
@@ -97,7 +45,10 @@ export class Trial {
   private firstSince = 0;
   private reserve: Candidate | null = null;
   private reserveFailed = false;
-  private current: { name: string; since: number } | null = null;
+  private current: { candidate: Candidate; name: string; since: number } | null = null;
+  private readonly seat: Seat;
+  /** Whether the poll that is open may wait at the server. */
+  private isParked = false;
   private readonly upgrades: Candidate[] = [];
   private readonly timers = new Map<string, Timer>();
   /** By `Date.now()`. */
@@ -109,6 +60,7 @@ export class Trial {
   ) {
     engine.attempts = this.attempts;
     engine.opts.tryAllTransports = true;
+    this.seat = new Seat(engine, course.openChannel, () => this.seatChanged());
     engine.on('upgrade', (transport: Candidate) => this.upgraded(transport));
     engine.on('close', (reason: string) => this.closed(reason));
   }
@@ -119,8 +71,20 @@ export class Trial {
   beginFirst(candidate: Candidate): void {
     this.note(candidate.attempt);
     this.first = candidate;
+    if (candidate.isStream || candidate.name === RESERVE) this.seat.claim();
+    if (!candidate.isStream || this.seat.holds) this.openFirst(candidate);
+    // engine.io-client does not listen to it yet
+    else if (this.seat.holds === false) queueMicrotask(() => this.seatChanged());
+  }
+
+  private openFirst(candidate: Candidate): void {
+    this.beginnings.set(candidate.attempt, Date.now());
     this.firstSince = Date.now();
-    if (candidate.name === RESERVE) return;
+    if (candidate.name !== RESERVE) this.limitFirst(candidate);
+    candidate.begin();
+  }
+
+  private limitFirst(candidate: Candidate): void {
     const { roundTrip, patience } = this.course.memory;
     const expected = roundTrip === undefined ? FIRST_PATIENCE : allowance(roundTrip);
     if (this.hasReserve) this.startTimer('reserve', expected, () => this.openReserve());
@@ -146,9 +110,9 @@ export class Trial {
     this.dropReserve();
     this.use(candidate);
     memory.opened(candidate.attempt.milliseconds!);
-    for (const { role, state, transport } of this.attempts) {
+    for (const { role, state, transport, reason } of this.attempts) {
       // now it is known that it was not the server
-      if (role === 'first' && state === 'failed') memory.failed(transport);
+      if (role === 'first' && state === 'failed' && reason !== NO_SEAT) memory.failed(transport);
     }
     this.course.refresh();
     this.scheduleRetry();
@@ -160,7 +124,7 @@ export class Trial {
     this.fail(candidate.attempt, reason);
     const names = this.engine.transports;
     if (names.length <= 1) {
-      this.course.memory.nothingWorked();
+      if (reason !== NO_SEAT) this.course.memory.nothingWorked();
     } else if (candidate.name !== RESERVE && this.hasReserve && !this.reserveFailed) {
       // engine.io-client takes the first away and opens the second
       const rest = names.slice(1).filter((name) => name !== RESERVE);
@@ -194,6 +158,7 @@ export class Trial {
     this.isMakingReserve = false;
     this.reserve = reserve;
     this.note(reserve.attempt);
+    this.seat.claim();
     reserve.open();
   }
 
@@ -213,16 +178,17 @@ export class Trial {
   addUpgrade(candidate: Candidate): void {
     this.note(candidate.attempt);
     this.upgrades.push(candidate);
-    // all of them are made in one turn, in the server's order
-    this.startTimer('upgrade', 0, () => this.nextUpgrade());
+    // all of them are made in one turn, in the server's order; a timer of a hidden tab may take a second
+    queueMicrotask(() => this.nextUpgrade());
   }
 
   upgradeFailed(candidate: Candidate, reason: string): void {
     this.forgetUpgrade(candidate);
     this.fail(candidate.attempt, reason);
-    this.course.memory.failed(candidate.name);
+    if (reason !== NO_SEAT) this.course.memory.failed(candidate.name);
     this.course.refresh();
     this.nextUpgrade();
+    this.tryUnseated();
     this.scheduleRetry();
   }
 
@@ -235,6 +201,10 @@ export class Trial {
     const rank = ({ name }: Candidate): number => this.course.preference.indexOf(name);
     const [next] = [...this.upgrades].sort((a, b) => rank(a) - rank(b));
     if (next === undefined || this.upgrades.some(({ attempt }) => this.hasBegun(attempt))) return;
+    if (next.isStream && this.seat.isCounted) {
+      if (this.seat.holds === false) next.giveUp(NO_SEAT);
+      if (!this.seat.holds || this.isParked) return;
+    }
     const { roundTrip = 0, patience } = this.course.memory;
     const limit = Math.max(UPGRADE_LIMIT, 2 * allowance(roundTrip)) * patience;
     this.startTimer('upgrade-limit', limit, () => next.giveUp(`no answer in ${limit} ms`));
@@ -257,12 +227,58 @@ export class Trial {
     this.scheduleRetry();
   }
 
+  // What the other tabs leave.
+
+  /** A poll begins. @returns whether it may be parked. It holds a connection, and a stream that is tried needs that one. */
+  mayPark(): boolean {
+    const { seat, current, upgrades } = this;
+    if (!seat.isCounted) return true;
+    this.isParked = seat.holds === true && current !== null && upgrades.length === 0;
+    if (!this.isParked) this.nextUpgrade();
+    return this.isParked;
+  }
+
+  private seatChanged(): void {
+    const { first } = this;
+    if (!this.seat.holds) {
+      this.giveSeatBack();
+    } else if (first?.attempt.state === 'trying' && !this.hasBegun(first.attempt)) {
+      this.openFirst(first);
+    } else {
+      this.nextUpgrade();
+      this.tryUnseated();
+    }
+  }
+
+  /** There was none, or too many were taken at once. */
+  private giveSeatBack(): void {
+    const { first, current, upgrades } = this;
+    for (const candidate of [first, ...upgrades]) {
+      const isAnswered = candidate !== first && this.hasBegun(candidate!.attempt) && !this.timers.has('upgrade-limit');
+      if (candidate?.isStream && !isAnswered) candidate.giveUp(NO_SEAT);
+    }
+    if (!current?.candidate.isStream) return;
+    // the next connection waits for its turn
+    this.fail(current.candidate.attempt, NO_SEAT);
+    current.candidate.close();
+  }
+
+  /** Tries the streams for which there was no seat. */
+  private tryUnseated(): void {
+    if (!this.seat.holds || this.current?.name !== RESERVE) return;
+    const last = new Map(this.attempts.map(({ transport, reason }) => [transport, reason]));
+    this.probe([...last.keys()].filter((name) => last.get(name) === NO_SEAT));
+  }
+
   // Later.
 
   private use(candidate: Candidate): void {
     const { name, attempt } = candidate;
     this.decide(attempt, 'open');
-    this.current = { name, since: Date.now() };
+    this.current = { candidate, name, since: Date.now() };
+    if (!candidate.isStream && name !== RESERVE) this.seat.leave();
+    // it was lost while the stream opened
+    if (candidate.isStream && !this.seat.holds) queueMicrotask(() => this.seatChanged());
     this.startTimer('proof', EARLY, () => this.course.memory.proved(name));
   }
 
@@ -290,6 +306,7 @@ export class Trial {
     this.current = null;
     this.stopTimers();
     this.dropReserve();
+    this.seat.leave();
     if (reason === 'ping timeout' && current !== null && current.name !== RESERVE) {
       this.course.memory.suspected(current.name);
     }
@@ -298,33 +315,45 @@ export class Trial {
 
   /** Tries again, in the background, what is better than what is in use and was left out long enough. */
   private scheduleRetry(): void {
-    const { current, course, engine } = this;
+    const { current, course } = this;
     this.stopTimer('retry');
-    if (current === null || typeof engine._probe !== 'function' || engine.opts.upgrade === false) return;
-    const offered = handshakeOf(engine)?.upgrades ?? [];
+    if (current === null) return;
     const better = course.preference.slice(0, Math.max(0, course.preference.indexOf(current.name)));
     const [next] = better
-      .filter((name) => offered.includes(name) && course.memory.isOut(name))
+      .filter((name) => this.canProbe(name) && course.memory.isOut(name))
       .sort((a, b) => course.memory.timeOut(a) - course.memory.timeOut(b));
     if (next === undefined) return;
     this.startTimer('retry', Math.min(course.memory.timeOut(next) + 1, MAX_TIMER), () => this.retry(next));
   }
 
   private retry(name: string): void {
-    const { engine, course } = this;
-    if (engine.readyState !== 'open' || this.current === null) return;
-    course.refresh();
-    if (!engine.upgrading && this.upgrades.length === 0 && engine._transportsByName !== undefined) {
-      // it may have been left out when this engine was made
-      engine._transportsByName[name] ??= course.classOf(name);
-      engine._probe?.(name);
-    }
+    if (this.engine.readyState !== 'open' || this.current === null) return;
+    this.course.refresh();
+    this.probe([name]);
     this.scheduleRetry();
+  }
+
+  private canProbe(name: string): boolean {
+    const { engine } = this;
+    const isOffered = handshakeOf(engine)?.upgrades.includes(name);
+    return Boolean(isOffered) && typeof engine._probe === 'function' && engine.opts.upgrade !== false;
+  }
+
+  private probe(names: readonly string[]): void {
+    const { engine, course } = this;
+    const { _transportsByName: classes } = engine;
+    if (engine.readyState !== 'open' || engine.upgrading || this.upgrades.length > 0 || classes === undefined) return;
+    for (const name of names) {
+      if (!this.canProbe(name)) continue;
+      // it may have been left out when this engine was made
+      classes[name] ??= course.classOf(name);
+      engine._probe!(name);
+    }
   }
 
   private note(attempt: Attempt): void {
     this.attempts.push(attempt);
-    if (attempt.role !== 'upgrade') this.beginnings.set(attempt, Date.now());
+    if (attempt.role === 'reserve') this.beginnings.set(attempt, Date.now());
   }
 
   private hasBegun(attempt: Attempt): boolean {

@@ -20,9 +20,9 @@ function setUp({
     supportsBinary,
     sink,
   });
-  const get = (query: Record<string, string> = {}) => {
+  const get = (asked = query) => {
     const response = new FakeResponse();
-    transport.handleRequest(new FakeRequest('GET', headers, query), response);
+    transport.handleRequest(new FakeRequest('GET', headers, asked), response);
     return response;
   };
   const post = (requestHeaders: Record<string, string> = {}) => {
