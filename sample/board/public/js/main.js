@@ -4,6 +4,7 @@ import { sheet, themeButton, toolbar } from './controls.js';
 import { byId, remember } from './dom.js';
 import { Pen } from './pen.js';
 import { People } from './people.js';
+import { Reactions } from './reactions.js';
 import { LostError, Session } from './session.js';
 import { Surface } from './surface.js';
 import { Toasts } from './toasts.js';
@@ -63,10 +64,12 @@ new ResizeObserver(() => {
 const showHint = () => byId('hint').classList.toggle('gone', !surface.isEmpty || !session.joined);
 canvas.addEventListener('pointerdown', () => byId('hint').classList.add('gone'));
 
-session.addEventListener('draw', ({ detail: { from, points, done, ...stroke } }) => {
-  const known = surface.get(stroke.key);
-  if (known) surface.extend(known, from, points, done);
-  else if (from === 0) surface.add({ ...stroke, points, done });
+session.addEventListener('strokes', ({ detail: news }) => {
+  for (const { from, points, done, ...stroke } of news) {
+    const known = surface.get(stroke.key);
+    if (known) surface.extend(known, from, points, done);
+    else if (from === 0) surface.add({ ...stroke, points, done });
+  }
   showHint();
 });
 session.addEventListener('removed', ({ detail: { keys } }) => {
@@ -80,7 +83,7 @@ session.addEventListener('cleared', ({ detail: { id, name } }) => {
   showHint();
   if (id !== session.me.id) toasts.show(`${name} cleared the board`);
 });
-session.addEventListener('cursor', ({ detail }) => people.point(detail));
+session.addEventListener('cursors', ({ detail }) => detail.forEach((cursor) => people.point(cursor)));
 
 // ---- talk
 
@@ -105,6 +108,13 @@ session.addEventListener('chat', ({ detail: line }) => {
   if (line.kind === 'announcement') toasts.show(line.text, 'announcement');
   if (!isChatShown()) countUnread(unread + 1);
 });
+
+const reactions = new Reactions({
+  bar: byId('reactions'),
+  status: byId('reactions-status'),
+  react: (reaction) => void ask('react', { reaction }),
+});
+session.addEventListener('tally', ({ detail: tally }) => reactions.update(tally));
 
 // ---- people
 
@@ -150,6 +160,7 @@ session.addEventListener('welcome', ({ detail }) => {
   surface.reset(detail.strokes);
   people.reset(detail.members, detail.you.id);
   chat.reset(detail.chat, detail.limits.chatLines);
+  reactions.reset(detail.tally);
   countPeople();
   pen.resend();
 });

@@ -1,7 +1,7 @@
 import { LostError } from './session.js';
 
-/** Points are sent this often, in milliseconds. */
-const FLUSH_EVERY = 33;
+/** Points are sent this often, in milliseconds: with each frame. The server gathers them for the others. */
+const FLUSH_EVERY = 16;
 const CURSOR_EVERY = 50;
 /** A second finger within this time makes the gesture a pinch, not a stroke. */
 const PINCH_GRACE = 150;
@@ -147,7 +147,7 @@ export class Pen {
       if (error instanceof LostError) return; // sent again when the connection is back
       this.#pending.delete(stroke.key);
       this.#surface.remove([stroke.key]);
-      this.#onproblem(error.message);
+      this.#onproblem(`A stroke was not taken: ${error.message}`);
     }
   }
 

@@ -3,7 +3,7 @@ const { connect } = globalThis.nestwire;
 
 const ACK_TIMEOUT = 8_000;
 const PULSE_EVERY = 1_000;
-const HEARD = ['presence', 'draw', 'removed', 'cleared', 'cursor', 'chat'];
+const HEARD = ['presence', 'strokes', 'removed', 'cleared', 'cursors', 'chat', 'tally'];
 
 /** Says who this tab is after a reload or a reconnect. A secret: the server shows its hash only. */
 function tabKey() {
