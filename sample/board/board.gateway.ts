@@ -8,23 +8,24 @@ import {
   type OnGatewayDisconnect,
   type OnGatewayInit,
 } from '@nestjs/websockets';
-import { MessageStream, SubscribeStream, type Incoming, type Outgoing } from 'nestwire';
+import { MessageStream, SubscribeStream, UseConnectionGuards, type Incoming, type Outgoing } from 'nestwire';
 import { auditTime, filter, ignoreElements, map, scan, tap, type Observable } from 'rxjs';
 import { batched } from './batched.js';
-import { BoardService, MEMBERS } from './board.service.js';
+import { BoardService } from './board.service.js';
 import type { BoardEvents, BoardServer, Client } from './board.types.js';
 import { CursorDto } from './dto/cursor.dto.js';
 import { DrawDto } from './dto/draw.dto.js';
-import { JoinDto } from './dto/join.dto.js';
 import { PulseDto } from './dto/pulse.dto.js';
 import { ReactionDto } from './dto/reaction.dto.js';
 import { TextDto } from './dto/text.dto.js';
-import { MemberGuard, OpenToAll } from './member.guard.js';
+import { PasswordGuard } from './password.guard.js';
 import { RateLimit, RateLimitGuard } from './rate-limit.guard.js';
+import { SignInGuard } from './sign-in.guard.js';
 
 /** What clients may say. What they hear comes from the service. */
 @WebSocketGateway({ namespace: '/board' })
-@UseGuards(RateLimitGuard, MemberGuard)
+@UseConnectionGuards(PasswordGuard, SignInGuard)
+@UseGuards(RateLimitGuard)
 export class BoardGateway
   implements OnGatewayInit<BoardServer>, OnGatewayConnection<Client>, OnGatewayDisconnect<Client>
 {
@@ -38,18 +39,11 @@ export class BoardGateway
     const upgraded = () => this.board.transportChanged(client);
     client.conn.on('upgrade', upgraded);
     client.once('disconnect', () => client.conn.off('upgrade', upgraded));
-    if (client.recovered) this.board.comeBack(client);
+    this.board.join(client);
   }
 
   handleDisconnect(client: Client): void {
     this.board.leave(client);
-  }
-
-  @SubscribeMessage('join')
-  @OpenToAll()
-  @RateLimit(1, 5)
-  join(@ConnectedSocket() client: Client, @MessageBody() body: JoinDto) {
-    return this.board.join(client, body);
   }
 
   /** One stream for each client: the page hears at once how much has arrived, the others hear of it in batches. */
@@ -61,10 +55,11 @@ export class BoardGateway
   ): Observable<Outgoing<BoardEvents>> {
     return draw$.pipe(
       tap(({ data, ack }) => ack(this.board.draw(client, data))),
+      map(({ data }) => data.id),
       batched(40),
-      map((batch) => this.board.news(client, batch)),
+      map((ids) => this.board.news(client, ids)),
       filter((news) => news.length > 0),
-      map((data) => ({ event: 'strokes', data, to: MEMBERS, except: client.id })),
+      map((data) => ({ event: 'strokes', data, except: client.id })),
     );
   }
 
@@ -87,7 +82,7 @@ export class BoardGateway
       scan((tally, { data: { reaction } }) => ({ ...tally, [reaction]: tally[reaction] + 1 }), this.board.tally),
       tap((tally) => (this.board.tally = tally)), // for newcomers
       auditTime(100),
-      map((data) => ({ event: 'tally', data, to: MEMBERS })),
+      map((data) => ({ event: 'tally', data })),
     );
   }
 

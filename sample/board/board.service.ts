@@ -15,16 +15,11 @@ import type {
 } from './board.types.js';
 import type { CursorDto } from './dto/cursor.dto.js';
 import type { DrawDto } from './dto/draw.dto.js';
-import type { JoinDto } from './dto/join.dto.js';
+import type { SignInDto } from './dto/sign-in.dto.js';
 import { LIMITS, PERSON_COLOURS, REACTIONS } from './limits.js';
 
-/** Everybody who has joined: only they hear anything. */
-export const MEMBERS = 'members';
 /** Changes of the presence list are gathered for this long, in milliseconds. */
 const PRESENCE_DELAY = 150;
-
-/** What a message of a client is to the service. */
-type From<T> = Pick<Incoming<T>, 'client' | 'data'>;
 
 /** The board's state, and the only place that tells clients about it. */
 @Injectable()
@@ -65,16 +60,19 @@ export class BoardService implements OnModuleDestroy {
 
   // ---- people
 
-  join(client: Client, { name, key, colour }: JoinDto) {
-    if (!this.members.has(client.id) && this.members.size >= LIMITS.members) {
-      throw new WsException('The board is full: please come back later');
-    }
-    this.leave(client); // who joins again under another key is somebody else
+  /** @throws WsException that says why somebody cannot be let in */
+  identify({ name, key, colour }: SignInDto): Identity {
     const owner = createHash('sha256').update(key).digest('base64url').slice(0, 16);
-    const identity = { owner, name, colour: colour ?? this.rarestColour() };
-    client.data.member = identity;
-    this.add(client, identity);
-    // An event, not the ack: an ack leaves some promises later, and what is drawn in between would arrive before it.
+    this.assertRoom({ owner, name });
+    return { owner, name, colour: colour ?? this.rarestColour() };
+  }
+
+  join(client: Client): void {
+    const identity = client.data.member;
+    this.assertRoom(identity); // two may have asked for the same name at the same time
+    this.members.set(client.id, { id: client.id, ...identity, transport: client.conn.transport.name, rtt: null });
+    this.announcePresence(client.id, true);
+    if (client.recovered) return; // it gets what it has missed
     client.emit('welcome', {
       you: { id: client.id, ...identity },
       limits: LIMITS,
@@ -84,13 +82,6 @@ export class BoardService implements OnModuleDestroy {
       chat: this.chatLines.slice(),
       tally: this.tally,
     });
-    return { joined: true };
-  }
-
-  /** A client whose connection state was recovered is still who it was. */
-  comeBack(client: Client): void {
-    const { member } = client.data;
-    if (member) this.add(client, member);
   }
 
   leave(client: Client): void {
@@ -115,10 +106,16 @@ export class BoardService implements OnModuleDestroy {
     return { ok: true };
   }
 
-  private add(client: Client, identity: Identity): void {
-    void client.join(MEMBERS);
-    this.members.set(client.id, { id: client.id, ...identity, transport: client.conn.transport.name, rtt: null });
-    this.announcePresence(client.id, true);
+  private assertRoom({ owner, name }: Pick<Identity, 'owner' | 'name'>): void {
+    if (this.members.size >= LIMITS.members) {
+      throw new WsException({ code: 'BOARD_FULL', message: 'The board is full: please come back later' });
+    }
+    // The same person may have come back before the server knew of the break, or have two tabs.
+    const others = [...this.members.values()].filter((member) => member.owner !== owner);
+    const taken = new Set(others.map((member) => comparable(member.name)));
+    if (!taken.has(comparable(name))) return;
+    const message = `Somebody called ${name} is here already`;
+    throw new WsException({ code: 'NAME_TAKEN', message, free: freeName(name, taken) });
   }
 
   private update(client: Client, change: Partial<Member>): void {
@@ -134,7 +131,7 @@ export class BoardService implements OnModuleDestroy {
     this.presenceTimer ??= setTimeout(() => {
       this.presenceTimer = undefined;
       const changed = [...this.changed].flatMap((id) => this.members.get(id) ?? []);
-      this.server.to(MEMBERS).emit('presence', { changed, gone: [...this.gone] });
+      this.server.emit('presence', { changed, gone: [...this.gone] });
       this.changed.clear();
       this.gone.clear();
     }, PRESENCE_DELAY);
@@ -144,12 +141,6 @@ export class BoardService implements OnModuleDestroy {
     const uses = Array.from({ length: PERSON_COLOURS }, () => 0);
     for (const { colour } of this.members.values()) uses[colour] += 1;
     return uses.indexOf(Math.min(...uses));
-  }
-
-  private memberOf(client: Client): Member {
-    const member = this.members.get(client.id);
-    if (!member) throw new WsException('Join the board with a name first');
-    return member;
   }
 
   // ---- drawing
@@ -172,9 +163,6 @@ export class BoardService implements OnModuleDestroy {
     // When something is missing before these points, the stroke has not ended whatever the message says.
     if (from <= had) {
       const added = points.slice(2 * (had - from));
-      if (had + added.length / 2 > LIMITS.strokePoints) {
-        throw new WsException(`A stroke has at most ${LIMITS.strokePoints} points`);
-      }
       stroke.points.push(...added);
       // Who has gone by now lifts no pen any more.
       stroke.done ||= end === true || !this.members.has(client.id);
@@ -184,10 +172,10 @@ export class BoardService implements OnModuleDestroy {
     return { have: stroke.points.length / 2, seq: stroke.seq };
   }
 
-  /** What the others do not know yet of the strokes that messages were about. Of a stroke that has gone meanwhile, nothing. */
-  news(client: Client, messages: readonly From<DrawDto>[]): StrokeNews[] {
-    const keys = new Set(messages.map(({ data }) => keyOf(client, data.id)));
-    return [...keys].flatMap((key) => this.strokes.get(key) ?? []).map((stroke) => this.newsOf(stroke));
+  /** What the others do not know yet of strokes of a client. Of one that has gone meanwhile, nothing. */
+  news(client: Client, ids: readonly string[]): StrokeNews[] {
+    const strokes = [...new Set(ids)].flatMap((id) => this.strokes.get(keyOf(client, id)) ?? []);
+    return strokes.map((stroke) => this.newsOf(stroke));
   }
 
   private newsOf(stroke: Stroke): StrokeNews {
@@ -197,14 +185,14 @@ export class BoardService implements OnModuleDestroy {
   }
 
   /** Where those are now who have moved. Volatile: a position that cannot be sent at once is worth nothing later. */
-  point(moves: readonly From<CursorDto>[]): void {
+  point(moves: readonly Incoming<CursorDto>[]): void {
     const cursors = new Map<string, Cursor>(moves.map(({ client: { id }, data: { x, y } }) => [id, { id, x, y }]));
-    this.server.to(MEMBERS).volatile.emit('cursors', [...cursors.values()]);
+    this.server.volatile.emit('cursors', [...cursors.values()]);
   }
 
   /** Removes the last stroke this person has finished. */
   undo(client: Client): { removed: number } {
-    const own = `${this.memberOf(client).owner}/`;
+    const own = `${client.data.member.owner}/`;
     const last = [...this.strokes.values()].findLast(({ key, done }) => done && key.startsWith(own));
     if (!last) return { removed: 0 };
     this.remove([last]);
@@ -212,17 +200,17 @@ export class BoardService implements OnModuleDestroy {
   }
 
   clear(client: Client): { removed: number } {
-    const { name } = this.memberOf(client);
+    const { name } = client.data.member;
     const removed = this.strokes.size;
     this.strokes.clear();
     this.points = 0;
-    this.server.to(MEMBERS).emit('cleared', { id: client.id, name });
+    this.server.emit('cleared', { id: client.id, name });
     return { removed };
   }
 
   private end(stroke: Stroke): void {
     stroke.done = true;
-    this.server.to(MEMBERS).emit('strokes', [this.newsOf(stroke)]);
+    this.server.emit('strokes', [this.newsOf(stroke)]);
   }
 
   private forgetOldest(): void {
@@ -242,13 +230,13 @@ export class BoardService implements OnModuleDestroy {
       this.strokes.delete(key);
       this.points -= points.length / 2;
     }
-    this.server.to(MEMBERS).emit('removed', { keys: strokes.map(({ key }) => key) });
+    this.server.emit('removed', { keys: strokes.map(({ key }) => key) });
   }
 
   // ---- talk
 
   chat(client: Client, text: string): { id: number } {
-    const { name, colour } = this.memberOf(client);
+    const { name, colour } = client.data.member;
     return this.say({ kind: 'chat', name, colour, text });
   }
 
@@ -262,10 +250,18 @@ export class BoardService implements OnModuleDestroy {
     const chatLine: ChatLine = { id: ++this.lastChatId, at: Date.now(), ...line };
     this.chatLines.push(chatLine);
     if (this.chatLines.length > LIMITS.chatLines) this.chatLines.shift();
-    this.server.to(MEMBERS).emit('chat', chatLine);
+    this.server.emit('chat', chatLine);
     return { id: chatLine.id };
   }
 }
 
 /** A page chooses the ids of its own strokes and of nobody else's. */
-const keyOf = ({ data }: Client, id: string): string => `${data.member!.owner}/${id}`;
+const keyOf = ({ data }: Client, id: string): string => `${data.member.owner}/${id}`;
+
+/** Names that one cannot tell apart are the same name. */
+const comparable = (name: string): string => name.normalize('NFKC').toLowerCase();
+
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  const start = [...name].slice(0, LIMITS.name - 4).join('');
+  for (let i = 2; ; i += 1) if (!taken.has(comparable(`${start} ${i}`))) return `${start} ${i}`;
+}

@@ -24,9 +24,9 @@ export interface Member {
 
 export type Identity = Pick<Member, 'owner' | 'name' | 'colour'>;
 
-/** What a socket carries in `data`; plain values, so that connection state recovery can restore them. */
-export interface MemberData {
-  member?: Identity;
+/** What a socket carries in `data`: the connection guard puts it there, before anything else sees the client. */
+export interface ClientData {
+  member: Identity;
 }
 
 export interface Stroke {
@@ -84,4 +84,4 @@ export interface BoardEvents {
 }
 
 export type BoardServer = Server<EventsMap, BoardEvents>;
-export type Client = Socket<EventsMap, BoardEvents, EventsMap, MemberData>;
+export type Client = Socket<EventsMap, BoardEvents, EventsMap, ClientData>;

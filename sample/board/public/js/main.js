@@ -1,11 +1,13 @@
 import { Chat } from './chat.js';
 import { ConnectionPanel } from './connection-panel.js';
 import { sheet, themeButton, toolbar } from './controls.js';
-import { byId, remember } from './dom.js';
+import { byId } from './dom.js';
+import { Outbox } from './outbox.js';
 import { Pen } from './pen.js';
 import { People } from './people.js';
 import { Reactions } from './reactions.js';
-import { LostError, Session } from './session.js';
+import { Session } from './session.js';
+import { SignIn } from './sign-in.js';
 import { Surface } from './surface.js';
 import { Toasts } from './toasts.js';
 
@@ -47,7 +49,8 @@ const settings = toolbar({
   zoom: (factor) => surface.zoomBy(factor),
   fit: () => surface.fit(),
 });
-const pen = new Pen({ session, surface, canvas, crosshair: byId('crosshair'), settings, onproblem: problem });
+const outbox = new Outbox({ session, surface, onproblem: problem });
+const pen = new Pen({ session, surface, outbox, canvas, crosshair: byId('crosshair'), settings });
 
 themeButton(() => surface.useColours());
 surface.onview = () => {
@@ -162,47 +165,12 @@ session.addEventListener('welcome', ({ detail }) => {
   chat.reset(detail.chat, detail.limits.chatLines);
   reactions.reset(detail.tally);
   countPeople();
-  pen.resend();
+  outbox.resend();
 });
-session.addEventListener('back', () => pen.resend());
+session.addEventListener('back', () => outbox.resend());
 session.addEventListener('problem', ({ detail }) => problem(detail));
 
 const connection = new ConnectionPanel(session);
-
-// ---- joining
-
-const BIRDS = ['Wren', 'Heron', 'Kestrel', 'Swift', 'Magpie', 'Plover', 'Lark', 'Dunnock', 'Avocet', 'Siskin'];
-const MOODS = ['Curious', 'Calm', 'Quick', 'Sunny', 'Bold', 'Gentle', 'Wry', 'Merry', 'Keen', 'Dapper'];
-const pick = (list) => list[Math.floor(Math.random() * list.length)];
-
-async function join(name) {
-  byId('join-button').disabled = true;
-  byId('join-error').textContent = '';
-  try {
-    await session.join(name);
-    sessionStorage.setItem('board.name', name);
-    remember.set('board.name', name);
-    byId('join').close();
-    canvas.focus({ focusVisible: false });
-  } catch (error) {
-    byId('join-error').textContent = error instanceof LostError ? 'No connection yet: please try again' : error.message;
-    if (!byId('join').open) byId('join').showModal();
-  } finally {
-    byId('join-button').disabled = false;
-  }
-}
-byId('name').value = remember.get('board.name') ?? `${pick(MOODS)} ${pick(BIRDS)}`;
-byId('join-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  void join(byId('name').value);
-});
-byId('join').addEventListener('cancel', (event) => event.preventDefault());
-
-// After a reload one is still oneself.
-const before = sessionStorage.getItem('board.name');
-if (before === null) {
-  byId('join').showModal();
-  byId('name').select();
-}
+const signIn = new SignIn(session);
 connection.open();
-if (before !== null) void join(before);
+signIn.begin();
