@@ -8,7 +8,7 @@ import {
   type OnGatewayDisconnect,
   type OnGatewayInit,
 } from '@nestjs/websockets';
-import { MessageStream, SubscribeStream, UseConnectionGuards, type Incoming, type Outgoing } from 'nestwire';
+import { MessageStream, reply, SubscribeStream, UseConnectionGuards, type Incoming, type Outgoing } from 'nestwire';
 import { auditTime, filter, ignoreElements, map, scan, tap, type Observable } from 'rxjs';
 import { batched } from './batched.js';
 import { BoardService } from './board.service.js';
@@ -54,7 +54,7 @@ export class BoardGateway
     @ConnectedSocket() client: Client,
   ): Observable<Outgoing<BoardEvents>> {
     return draw$.pipe(
-      tap(({ data, ack }) => ack(this.board.draw(client, data))),
+      reply(({ data }) => this.board.draw(client, data)),
       map(({ data }) => data.id),
       batched(40),
       map((ids) => this.board.news(client, ids)),

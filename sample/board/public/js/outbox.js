@@ -43,8 +43,11 @@ export class Outbox {
   async #confirm(stroke, message) {
     try {
       const { have, seq } = await this.#session.request('draw', message);
-      if (this.#pending.get(stroke.key) !== stroke) return; // removed in the meantime
-      if (have === stroke.points.length / 2) {
+      const isWhole = have === stroke.points.length / 2;
+      if (this.#pending.get(stroke.key) !== stroke) {
+        // Somebody cleared the board while this was on its way; what came there afterwards is there.
+        if (isWhole && !this.#surface.get(stroke.key)) this.#surface.add(Object.assign(stroke, { seq }));
+      } else if (isWhole) {
         this.#pending.delete(stroke.key);
         this.#surface.place(stroke, seq);
       } else if (++stroke.tries > MOST_TRIES) {
