@@ -11,6 +11,8 @@ import { StatusController } from './status.controller.js';
     NestwireModule.forRoot({
       // All that the page lets one choose from (public/js/transports.js); without this line it would be all but multipart.
       transports: ['websocket', 'eventsource', 'multipart', 'polling'],
+      // An undo waits for the strokes that were sent before it.
+      ordering: 'client',
       // Who was away for less than this gets what it missed; who was away longer gets the whole board again.
       connectionStateRecovery: { maxDisconnectionDuration: 30_000 },
     }),

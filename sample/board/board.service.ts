@@ -1,25 +1,37 @@
 import { createHash } from 'node:crypto';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
-import type { Server, Socket } from 'nestwire';
-import type { ChatLine, Member, MemberData, Stroke } from './board.types.js';
+import type { Incoming } from 'nestwire';
+import type {
+  BoardServer,
+  ChatLine,
+  Client,
+  Cursor,
+  Identity,
+  Member,
+  Stroke,
+  StrokeNews,
+  Tally,
+} from './board.types.js';
 import type { CursorDto } from './dto/cursor.dto.js';
 import type { DrawDto } from './dto/draw.dto.js';
-import type { JoinDto } from './dto/join.dto.js';
-import { LIMITS, PERSON_COLOURS } from './limits.js';
+import type { SignInDto } from './dto/sign-in.dto.js';
+import { LIMITS, PERSON_COLOURS, REACTIONS } from './limits.js';
 
-/** Everybody who has joined: only they hear anything. */
-const MEMBERS = 'members';
 /** Changes of the presence list are gathered for this long, in milliseconds. */
 const PRESENCE_DELAY = 150;
 
 /** The board's state, and the only place that tells clients about it. */
 @Injectable()
 export class BoardService implements OnModuleDestroy {
-  private server!: Server;
+  private server!: BoardServer;
   private readonly members = new Map<string, Member>();
   private readonly strokes = new Map<string, Stroke>();
+  /** How many points of a stroke the others have been told of. */
+  private readonly told = new WeakMap<Stroke, number>();
   private readonly chatLines: ChatLine[] = [];
+  /** Replaced by another one whenever somebody reacts. */
+  tally = Object.fromEntries(REACTIONS.map((reaction) => [reaction, 0])) as Tally;
   private points = 0;
   private lastSeq = 0;
   private lastChatId = 0;
@@ -28,7 +40,7 @@ export class BoardService implements OnModuleDestroy {
   private readonly gone = new Set<string>();
   private presenceTimer: NodeJS.Timeout | undefined;
 
-  bind(server: Server): void {
+  bind(server: BoardServer): void {
     this.server = server;
   }
 
@@ -48,16 +60,19 @@ export class BoardService implements OnModuleDestroy {
 
   // ---- people
 
-  join(client: Socket, { name, key, colour }: JoinDto) {
-    if (!this.members.has(client.id) && this.members.size >= LIMITS.members) {
-      throw new WsException('The board is full: please come back later');
-    }
-    this.leave(client); // who joins again under another key is somebody else
+  /** @throws WsException that says why somebody cannot be let in */
+  identify({ name, key, colour }: SignInDto): Identity {
     const owner = createHash('sha256').update(key).digest('base64url').slice(0, 16);
-    const identity = { owner, name, colour: colour ?? this.rarestColour() };
-    (client.data as MemberData).member = identity;
-    this.add(client, identity);
-    // An event, not the ack: an ack leaves some promises later, and what is drawn in between would arrive before it.
+    this.assertRoom({ owner, name });
+    return { owner, name, colour: colour ?? this.rarestColour() };
+  }
+
+  join(client: Client): void {
+    const identity = client.data.member;
+    this.assertRoom(identity); // two may have asked for the same name at the same time
+    this.members.set(client.id, { id: client.id, ...identity, transport: client.conn.transport.name, rtt: null });
+    this.announcePresence(client.id, true);
+    if (client.recovered) return; // it gets what it has missed
     client.emit('welcome', {
       you: { id: client.id, ...identity },
       limits: LIMITS,
@@ -65,17 +80,11 @@ export class BoardService implements OnModuleDestroy {
       // Copies, since connection state recovery keeps the packet for a while.
       strokes: [...this.strokes.values()].map((stroke) => ({ ...stroke, points: stroke.points.slice() })),
       chat: this.chatLines.slice(),
+      tally: this.tally,
     });
-    return { joined: true };
   }
 
-  /** A client whose connection state was recovered is still who it was. */
-  comeBack(client: Socket): void {
-    const { member } = client.data as MemberData;
-    if (member) this.add(client, member);
-  }
-
-  leave(client: Socket): void {
+  leave(client: Client): void {
     const member = this.members.get(client.id);
     if (!member) return;
     this.members.delete(client.id);
@@ -87,23 +96,29 @@ export class BoardService implements OnModuleDestroy {
     }
   }
 
-  transportChanged(client: Socket): void {
+  transportChanged(client: Client): void {
     this.update(client, {});
   }
 
   /** Answered at once: the client takes the time. */
-  pulse(client: Socket, rtt: number | undefined) {
+  pulse(client: Client, rtt: number | undefined) {
     this.update(client, rtt === undefined ? {} : { rtt: Math.round(rtt * 10) / 10 });
     return { ok: true };
   }
 
-  private add(client: Socket, identity: NonNullable<MemberData['member']>): void {
-    void client.join(MEMBERS);
-    this.members.set(client.id, { id: client.id, ...identity, transport: client.conn.transport.name, rtt: null });
-    this.announcePresence(client.id, true);
+  private assertRoom({ owner, name }: Pick<Identity, 'owner' | 'name'>): void {
+    if (this.members.size >= LIMITS.members) {
+      throw new WsException({ code: 'BOARD_FULL', message: 'The board is full: please come back later' });
+    }
+    // The same person may have come back before the server knew of the break, or have two tabs.
+    const others = [...this.members.values()].filter((member) => member.owner !== owner);
+    const taken = new Set(others.map((member) => comparable(member.name)));
+    if (!taken.has(comparable(name))) return;
+    const message = `Somebody called ${name} is here already`;
+    throw new WsException({ code: 'NAME_TAKEN', message, free: freeName(name, taken) });
   }
 
-  private update(client: Socket, change: Partial<Member>): void {
+  private update(client: Client, change: Partial<Member>): void {
     const member = this.members.get(client.id);
     if (!member) return;
     Object.assign(member, { transport: client.conn.transport.name }, change);
@@ -115,8 +130,8 @@ export class BoardService implements OnModuleDestroy {
     (present ? this.gone : this.changed).delete(id);
     this.presenceTimer ??= setTimeout(() => {
       this.presenceTimer = undefined;
-      const changed = [...this.changed].map((id) => this.members.get(id));
-      this.server.to(MEMBERS).emit('presence', { changed, gone: [...this.gone] });
+      const changed = [...this.changed].flatMap((id) => this.members.get(id) ?? []);
+      this.server.emit('presence', { changed, gone: [...this.gone] });
       this.changed.clear();
       this.gone.clear();
     }, PRESENCE_DELAY);
@@ -128,12 +143,6 @@ export class BoardService implements OnModuleDestroy {
     return uses.indexOf(Math.min(...uses));
   }
 
-  private memberOf(client: Socket): Member {
-    const member = this.members.get(client.id);
-    if (!member) throw new WsException('Join the board with a name first');
-    return member;
-  }
-
   // ---- drawing
 
   /**
@@ -142,9 +151,8 @@ export class BoardService implements OnModuleDestroy {
    * @returns how many points of the stroke the board has now, so that a page whose messages were lost can send the
    * rest again, and the stroke's place in the drawing order
    */
-  draw(client: Socket, { id, tool, ink, width, from, points, end }: DrawDto): { have: number; seq: number } {
-    const { owner } = this.memberOf(client);
-    const key = `${owner}/${id}`;
+  draw(client: Client, { id, tool, ink, width, from, points, end }: DrawDto): { have: number; seq: number } {
+    const key = keyOf(client, id);
     let stroke = this.strokes.get(key);
     if (!stroke) {
       if (from > 0) return { have: 0, seq: 0 };
@@ -152,51 +160,57 @@ export class BoardService implements OnModuleDestroy {
       this.strokes.set(key, stroke);
     }
     const had = stroke.points.length / 2;
-    const added = from > had ? [] : points.slice(2 * (had - from));
-    if (had + added.length / 2 > LIMITS.strokePoints) {
-      throw new WsException(`A stroke has at most ${LIMITS.strokePoints} points`);
-    }
-    // Something is missing before these points, so the stroke has not ended whatever the message says.
-    const done = stroke.done || (end === true && from <= had);
-    if (added.length > 0 || done !== stroke.done) {
+    // When something is missing before these points, the stroke has not ended whatever the message says.
+    if (from <= had) {
+      const added = points.slice(2 * (had - from));
       stroke.points.push(...added);
-      stroke.done = done;
+      // Who has gone by now lifts no pen any more.
+      stroke.done ||= end === true || !this.members.has(client.id);
       this.points += added.length / 2;
-      this.server
-        .to(MEMBERS)
-        .except(client.id)
-        .emit('draw', { ...stroke, from: had, points: added });
       this.forgetOldest();
     }
     return { have: stroke.points.length / 2, seq: stroke.seq };
   }
 
-  /** Volatile: a position that cannot be sent at once is worth nothing later. */
-  cursor(client: Socket, { x, y }: CursorDto): void {
-    this.server.to(MEMBERS).except(client.id).volatile.emit('cursor', { id: client.id, x, y });
+  /** What the others do not know yet of strokes of a client. Of one that has gone meanwhile, nothing. */
+  news(client: Client, ids: readonly string[]): StrokeNews[] {
+    const strokes = [...new Set(ids)].flatMap((id) => this.strokes.get(keyOf(client, id)) ?? []);
+    return strokes.map((stroke) => this.newsOf(stroke));
+  }
+
+  private newsOf(stroke: Stroke): StrokeNews {
+    const from = this.told.get(stroke) ?? 0;
+    this.told.set(stroke, stroke.points.length / 2);
+    return { ...stroke, from, points: stroke.points.slice(2 * from) };
+  }
+
+  /** Where those are now who have moved. Volatile: a position that cannot be sent at once is worth nothing later. */
+  point(moves: readonly Incoming<CursorDto>[]): void {
+    const cursors = new Map<string, Cursor>(moves.map(({ client: { id }, data: { x, y } }) => [id, { id, x, y }]));
+    this.server.volatile.emit('cursors', [...cursors.values()]);
   }
 
   /** Removes the last stroke this person has finished. */
-  undo(client: Socket): { removed: number } {
-    const own = `${this.memberOf(client).owner}/`;
+  undo(client: Client): { removed: number } {
+    const own = `${client.data.member.owner}/`;
     const last = [...this.strokes.values()].findLast(({ key, done }) => done && key.startsWith(own));
     if (!last) return { removed: 0 };
     this.remove([last]);
     return { removed: 1 };
   }
 
-  clear(client: Socket): { removed: number } {
-    const { name } = this.memberOf(client);
+  clear(client: Client): { removed: number } {
+    const { name } = client.data.member;
     const removed = this.strokes.size;
     this.strokes.clear();
     this.points = 0;
-    this.server.to(MEMBERS).emit('cleared', { id: client.id, name });
+    this.server.emit('cleared', { id: client.id, name });
     return { removed };
   }
 
   private end(stroke: Stroke): void {
     stroke.done = true;
-    this.server.to(MEMBERS).emit('draw', { ...stroke, from: stroke.points.length / 2, points: [] });
+    this.server.emit('strokes', [this.newsOf(stroke)]);
   }
 
   private forgetOldest(): void {
@@ -216,13 +230,13 @@ export class BoardService implements OnModuleDestroy {
       this.strokes.delete(key);
       this.points -= points.length / 2;
     }
-    this.server.to(MEMBERS).emit('removed', { keys: strokes.map(({ key }) => key) });
+    this.server.emit('removed', { keys: strokes.map(({ key }) => key) });
   }
 
   // ---- talk
 
-  chat(client: Socket, text: string): { id: number } {
-    const { name, colour } = this.memberOf(client);
+  chat(client: Client, text: string): { id: number } {
+    const { name, colour } = client.data.member;
     return this.say({ kind: 'chat', name, colour, text });
   }
 
@@ -236,7 +250,18 @@ export class BoardService implements OnModuleDestroy {
     const chatLine: ChatLine = { id: ++this.lastChatId, at: Date.now(), ...line };
     this.chatLines.push(chatLine);
     if (this.chatLines.length > LIMITS.chatLines) this.chatLines.shift();
-    this.server.to(MEMBERS).emit('chat', chatLine);
+    this.server.emit('chat', chatLine);
     return { id: chatLine.id };
   }
+}
+
+/** A page chooses the ids of its own strokes and of nobody else's. */
+const keyOf = ({ data }: Client, id: string): string => `${data.member.owner}/${id}`;
+
+/** Names that one cannot tell apart are the same name. */
+const comparable = (name: string): string => name.normalize('NFKC').toLowerCase();
+
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  const start = [...name].slice(0, LIMITS.name - 4).join('');
+  for (let i = 2; ; i += 1) if (!taken.has(comparable(`${start} ${i}`))) return `${start} ${i}`;
 }

@@ -1,7 +1,12 @@
-import type { INKS, TOOLS } from './limits.js';
+import type { EventsMap, Server, Socket } from 'nestwire';
+import type { INKS, LIMITS, REACTIONS, TOOLS } from './limits.js';
 
 export type Tool = (typeof TOOLS)[number];
 export type Ink = (typeof INKS)[number];
+export type Reaction = (typeof REACTIONS)[number];
+
+/** How often everybody together has reacted with what. */
+export type Tally = Record<Reaction, number>;
 
 /** One joined client, as everybody sees it. */
 export interface Member {
@@ -17,9 +22,11 @@ export interface Member {
   rtt: number | null;
 }
 
-/** What a socket carries in `data`; plain values, so that connection state recovery can restore them. */
-export interface MemberData {
-  member?: Pick<Member, 'owner' | 'name' | 'colour'>;
+export type Identity = Pick<Member, 'owner' | 'name' | 'colour'>;
+
+/** What a socket carries in `data`: the connection guard puts it there, before anything else sees the client. */
+export interface ClientData {
+  member: Identity;
 }
 
 export interface Stroke {
@@ -36,6 +43,16 @@ export interface Stroke {
   done: boolean;
 }
 
+/** What is new of a stroke: the points from the one with this number on. */
+export type StrokeNews = Stroke & { from: number };
+
+export interface Cursor {
+  /** Id of the connection. */
+  id: string;
+  x: number;
+  y: number;
+}
+
 export interface ChatLine {
   id: number;
   kind: 'chat' | 'announcement';
@@ -45,3 +62,26 @@ export interface ChatLine {
   /** Milliseconds since the epoch. */
   at: number;
 }
+
+/** What the board tells its clients, by event. */
+export interface BoardEvents {
+  /** To a newcomer: everything. */
+  welcome(board: {
+    you: Identity & { id: string };
+    limits: typeof LIMITS;
+    members: Member[];
+    strokes: Stroke[];
+    chat: ChatLine[];
+    tally: Tally;
+  }): void;
+  presence(change: { changed: Member[]; gone: string[] }): void;
+  strokes(news: StrokeNews[]): void;
+  removed(strokes: { keys: string[] }): void;
+  cleared(by: { id: string; name: string }): void;
+  cursors(cursors: Cursor[]): void;
+  chat(line: ChatLine): void;
+  tally(tally: Tally): void;
+}
+
+export type BoardServer = Server<EventsMap, BoardEvents>;
+export type Client = Socket<EventsMap, BoardEvents, EventsMap, ClientData>;

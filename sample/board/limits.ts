@@ -32,5 +32,8 @@ export const TOOLS = ['pen', 'eraser'] as const;
 /** Inks by name: the page picks the shade that suits its colour scheme. */
 export const INKS = ['ink', 'red', 'orange', 'yellow', 'green', 'teal', 'blue', 'violet'] as const;
 
+/** What one can react with; the page has a picture of each. */
+export const REACTIONS = ['heart', 'star', 'thumb', 'laugh', 'party'] as const;
+
 /** How many colours there are to tell people apart. */
 export const PERSON_COLOURS = 10;

@@ -31,7 +31,7 @@ export class RateLimitGuard implements CanActivate {
       ofClient.set(handler.name, (bucket = new TokenBucket(rate.perSecond, rate.burst)));
     }
     if (bucket.take()) return true;
-    throw new WsException('Too many messages: please slow down');
+    throw new WsException({ status: 'error', code: 'RATE_LIMITED', message: 'Too many messages: please slow down' });
   }
 
   private bucketsOf(client: object): Map<string, TokenBucket> {

@@ -1,4 +1,4 @@
-import { ValidateBy } from 'class-validator';
+import { ValidateBy, type ValidationArguments } from 'class-validator';
 import { LIMITS } from '../limits.js';
 
 const inBounds = (value: unknown): boolean => Number.isInteger(value) && Math.abs(value as number) <= LIMITS.coordinate;
@@ -16,6 +16,18 @@ export function ArePoints(): PropertyDecorator {
         value.every(inBounds),
       defaultMessage: () =>
         `points must be 1 to ${LIMITS.batchPoints} pairs of integers within ±${LIMITS.coordinate}, in one flat array`,
+    },
+  });
+}
+
+/** So that nothing that comes as far as the board makes a stroke too long. Stands beside `from`, where these points begin. */
+export function EndWithinStroke(): PropertyDecorator {
+  return ValidateBy({
+    name: 'endWithinStroke',
+    validator: {
+      validate: (value: unknown, { object }: ValidationArguments) =>
+        Array.isArray(value) && (object as { from: number }).from + value.length / 2 <= LIMITS.strokePoints,
+      defaultMessage: () => `a stroke has at most ${LIMITS.strokePoints} points`,
     },
   });
 }

@@ -1,7 +1,7 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
 import { INKS, LIMITS, TOOLS } from '../limits.js';
 import type { Ink, Tool } from '../board.types.js';
-import { ArePoints } from './are-points.js';
+import { ArePoints, EndWithinStroke } from './are-points.js';
 
 /** The next points of a stroke. */
 export class DrawDto {
@@ -27,6 +27,7 @@ export class DrawDto {
   from!: number;
 
   @ArePoints()
+  @EndWithinStroke()
   points!: number[];
 
   /** True when the pen was lifted. */

@@ -21,12 +21,13 @@ export class Board {
     private readonly output: string[],
   ) {}
 
-  static async start(): Promise<Board> {
+  /** @param environment what is set besides */
+  static async start(environment: Record<string, string> = {}): Promise<Board> {
     if (!existsSync(MAIN) || !existsSync('dist/index.js')) {
       throw new Error('The browser tests run the built sample: first `npm run build && npm run build:sample`');
     }
     const child = spawn(process.execPath, [MAIN], {
-      env: { ...process.env, PORT: '0', NODE_OPTIONS: '' },
+      env: { ...process.env, PORT: '0', NODE_OPTIONS: '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const output: string[] = [];

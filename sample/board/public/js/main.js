@@ -1,10 +1,13 @@
 import { Chat } from './chat.js';
 import { ConnectionPanel } from './connection-panel.js';
 import { sheet, themeButton, toolbar } from './controls.js';
-import { byId, remember } from './dom.js';
+import { byId } from './dom.js';
+import { Outbox } from './outbox.js';
 import { Pen } from './pen.js';
 import { People } from './people.js';
-import { LostError, Session } from './session.js';
+import { Reactions } from './reactions.js';
+import { Session } from './session.js';
+import { SignIn } from './sign-in.js';
 import { Surface } from './surface.js';
 import { Toasts } from './toasts.js';
 
@@ -46,7 +49,8 @@ const settings = toolbar({
   zoom: (factor) => surface.zoomBy(factor),
   fit: () => surface.fit(),
 });
-const pen = new Pen({ session, surface, canvas, crosshair: byId('crosshair'), settings, onproblem: problem });
+const outbox = new Outbox({ session, surface, onproblem: problem });
+const pen = new Pen({ session, surface, outbox, canvas, crosshair: byId('crosshair'), settings });
 
 themeButton(() => surface.useColours());
 surface.onview = () => {
@@ -63,10 +67,12 @@ new ResizeObserver(() => {
 const showHint = () => byId('hint').classList.toggle('gone', !surface.isEmpty || !session.joined);
 canvas.addEventListener('pointerdown', () => byId('hint').classList.add('gone'));
 
-session.addEventListener('draw', ({ detail: { from, points, done, ...stroke } }) => {
-  const known = surface.get(stroke.key);
-  if (known) surface.extend(known, from, points, done);
-  else if (from === 0) surface.add({ ...stroke, points, done });
+session.addEventListener('strokes', ({ detail: news }) => {
+  for (const { from, points, done, ...stroke } of news) {
+    const known = surface.get(stroke.key);
+    if (known) surface.extend(known, from, points, done);
+    else if (from === 0) surface.add({ ...stroke, points, done });
+  }
   showHint();
 });
 session.addEventListener('removed', ({ detail: { keys } }) => {
@@ -80,7 +86,7 @@ session.addEventListener('cleared', ({ detail: { id, name } }) => {
   showHint();
   if (id !== session.me.id) toasts.show(`${name} cleared the board`);
 });
-session.addEventListener('cursor', ({ detail }) => people.point(detail));
+session.addEventListener('cursors', ({ detail }) => detail.forEach((cursor) => people.point(cursor)));
 
 // ---- talk
 
@@ -105,6 +111,13 @@ session.addEventListener('chat', ({ detail: line }) => {
   if (line.kind === 'announcement') toasts.show(line.text, 'announcement');
   if (!isChatShown()) countUnread(unread + 1);
 });
+
+const reactions = new Reactions({
+  bar: byId('reactions'),
+  status: byId('reactions-status'),
+  react: (reaction) => void ask('react', { reaction }),
+});
+session.addEventListener('tally', ({ detail: tally }) => reactions.update(tally));
 
 // ---- people
 
@@ -150,48 +163,14 @@ session.addEventListener('welcome', ({ detail }) => {
   surface.reset(detail.strokes);
   people.reset(detail.members, detail.you.id);
   chat.reset(detail.chat, detail.limits.chatLines);
+  reactions.reset(detail.tally);
   countPeople();
-  pen.resend();
+  outbox.resend();
 });
-session.addEventListener('back', () => pen.resend());
+session.addEventListener('back', () => outbox.resend());
 session.addEventListener('problem', ({ detail }) => problem(detail));
 
 const connection = new ConnectionPanel(session);
-
-// ---- joining
-
-const BIRDS = ['Wren', 'Heron', 'Kestrel', 'Swift', 'Magpie', 'Plover', 'Lark', 'Dunnock', 'Avocet', 'Siskin'];
-const MOODS = ['Curious', 'Calm', 'Quick', 'Sunny', 'Bold', 'Gentle', 'Wry', 'Merry', 'Keen', 'Dapper'];
-const pick = (list) => list[Math.floor(Math.random() * list.length)];
-
-async function join(name) {
-  byId('join-button').disabled = true;
-  byId('join-error').textContent = '';
-  try {
-    await session.join(name);
-    sessionStorage.setItem('board.name', name);
-    remember.set('board.name', name);
-    byId('join').close();
-    canvas.focus({ focusVisible: false });
-  } catch (error) {
-    byId('join-error').textContent = error instanceof LostError ? 'No connection yet: please try again' : error.message;
-    if (!byId('join').open) byId('join').showModal();
-  } finally {
-    byId('join-button').disabled = false;
-  }
-}
-byId('name').value = remember.get('board.name') ?? `${pick(MOODS)} ${pick(BIRDS)}`;
-byId('join-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  void join(byId('name').value);
-});
-byId('join').addEventListener('cancel', (event) => event.preventDefault());
-
-// After a reload one is still oneself.
-const before = sessionStorage.getItem('board.name');
-if (before === null) {
-  byId('join').showModal();
-  byId('name').select();
-}
+const signIn = new SignIn(session);
 connection.open();
-if (before !== null) void join(before);
+signIn.begin();

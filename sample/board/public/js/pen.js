@@ -1,7 +1,5 @@
-import { LostError } from './session.js';
-
-/** Points are sent this often, in milliseconds. */
-const FLUSH_EVERY = 33;
+/** Points are sent this often, in milliseconds: with each frame. The server gathers them for the others. */
+const FLUSH_EVERY = 16;
 const CURSOR_EVERY = 50;
 /** A second finger within this time makes the gesture a pinch, not a stroke. */
 const PINCH_GRACE = 150;
@@ -10,31 +8,29 @@ const ERASER_FACTOR = 3;
 
 const newId = () => Math.random().toString(36).slice(2, 12).padEnd(6, '0');
 
-/** Turns pointers and keys into strokes, and sends them. */
+/** Turns pointers and keys into strokes. */
 export class Pen {
   #session;
   #surface;
+  #outbox;
   #canvas;
   #settings;
   #crosshair;
-  /** Own strokes the server has not confirmed whole: sent again after a reconnect. */
-  #pending = new Map();
   #current = null;
   #pointers = new Map();
   #gesture = null;
   #keyPoint = null;
   #flushTimer = 0;
   #cursorAt = 0;
-  #onproblem;
 
   /** @param settings gives `tool`, `ink` and `width` as they are chosen now */
-  constructor({ session, surface, canvas, crosshair, settings, onproblem }) {
+  constructor({ session, surface, outbox, canvas, crosshair, settings }) {
     this.#session = session;
     this.#surface = surface;
+    this.#outbox = outbox;
     this.#canvas = canvas;
     this.#crosshair = crosshair;
     this.#settings = settings;
-    this.#onproblem = onproblem;
 
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('pointermove', (event) => this.#move(event));
@@ -57,10 +53,9 @@ export class Pen {
       width: this.#onScreen(tool === 'eraser' ? width * ERASER_FACTOR : width),
       points: [x, y],
       done: false,
-      sent: 0,
       holdUntil: holdBack ? performance.now() + PINCH_GRACE : 0,
     });
-    this.#pending.set(this.#current.key, this.#current);
+    this.#outbox.add(this.#current);
     this.#schedule();
   }
 
@@ -90,12 +85,12 @@ export class Pen {
     this.#current = null;
     if (!stroke) return;
     this.#surface.extend(stroke, stroke.points.length / 2, [], true);
-    this.#send(stroke);
+    this.#outbox.send(stroke);
   }
 
   #cancel() {
     if (!this.#current) return;
-    this.#pending.delete(this.#current.key);
+    this.#outbox.forget([this.#current.key]);
     this.#surface.remove([this.#current.key]);
     this.#current = null;
   }
@@ -107,69 +102,14 @@ export class Pen {
       const stroke = this.#current;
       if (!stroke) return;
       if (performance.now() < stroke.holdUntil) this.#schedule();
-      else this.#send(stroke);
+      else this.#outbox.send(stroke);
     }, FLUSH_EVERY);
-  }
-
-  /** Sends what was not sent yet. The last message of a stroke asks for an answer. */
-  #send(stroke) {
-    if (!this.#session.joined) return;
-    const id = stroke.key.slice(stroke.key.indexOf('/') + 1);
-    const { tool, ink, width, points, done } = stroke;
-    const total = points.length / 2;
-    // An end without points is not a message: the last point goes again.
-    let from = done ? Math.min(stroke.sent, total - 1) : stroke.sent;
-    while (from < total) {
-      const to = Math.min(total, from + this.#session.limits.batchPoints);
-      const message = { id, tool, ink, width, from, points: points.slice(2 * from, 2 * to) };
-      if (done && to === total) void this.#confirm(stroke, { ...message, end: true });
-      else this.#session.tell('draw', message);
-      from = to;
-    }
-    stroke.sent = total;
-  }
-
-  async #confirm(stroke, message) {
-    try {
-      const { have, seq } = await this.#session.request('draw', message);
-      if (this.#pending.get(stroke.key) !== stroke) return; // removed in the meantime
-      if (have < stroke.points.length / 2) {
-        // Some of it was refused or lost on the way.
-        stroke.tries = (stroke.tries ?? 0) + 1;
-        if (stroke.tries > 3) throw new Error('A stroke could not be sent');
-        stroke.sent = have;
-        this.#send(stroke);
-        return;
-      }
-      this.#pending.delete(stroke.key);
-      this.#surface.place(stroke, seq);
-    } catch (error) {
-      if (error instanceof LostError) return; // sent again when the connection is back
-      this.#pending.delete(stroke.key);
-      this.#surface.remove([stroke.key]);
-      this.#onproblem(error.message);
-    }
-  }
-
-  /** After a reconnect: whatever is not confirmed goes again. The server skips what it has. */
-  resend() {
-    for (const stroke of this.#pending.values()) {
-      const known = this.#surface.get(stroke.key);
-      if (known !== stroke) {
-        if (known) this.#surface.remove([stroke.key]);
-        this.#surface.add(Object.assign(stroke, { seq: known?.seq }));
-      }
-      stroke.sent = 0;
-      this.#send(stroke);
-    }
   }
 
   /** These strokes are gone from the board; without keys, all. */
   forget(keys) {
-    for (const key of keys ?? [...this.#pending.keys()]) {
-      this.#pending.delete(key);
-      if (this.#current?.key === key) this.#current = null;
-    }
+    this.#outbox.forget(keys);
+    if (!keys || keys.includes(this.#current?.key)) this.#current = null;
   }
 
   // ---- pointers

@@ -102,7 +102,7 @@ export class People {
 
   point({ id, x, y }) {
     const member = this.#members.get(id);
-    if (!member) return;
+    if (!member || id === this.#me) return;
     if (!member.cursor) {
       member.cursor = element('div', { class: 'cursor' }, icon('i-cursor'), element('span', {}, member.name));
       member.cursor.style.setProperty('--this', `var(--person-${member.colour})`);

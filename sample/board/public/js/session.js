@@ -3,7 +3,9 @@ const { connect } = globalThis.nestwire;
 
 const ACK_TIMEOUT = 8_000;
 const PULSE_EVERY = 1_000;
-const HEARD = ['presence', 'draw', 'removed', 'cleared', 'cursor', 'chat'];
+/** Who was sent away by the server asks again after so many milliseconds. */
+const SENT_AWAY_FOR = 1_000;
+const HEARD = ['presence', 'strokes', 'removed', 'cleared', 'cursors', 'chat', 'tally'];
 
 /** Says who this tab is after a reload or a reconnect. A secret: the server shows its hash only. */
 function tabKey() {
@@ -16,7 +18,7 @@ function tabKey() {
 }
 
 /** The message inside an error payload: a text or, from the validation pipe, a list of texts. */
-const messageOf = (payload) => [payload?.message ?? 'Something went wrong'].flat().join('; ');
+export const messageOf = (payload) => [payload?.message ?? 'Something went wrong'].flat().join('; ');
 
 /** An answer that did not come, so that nobody knows whether the message arrived. */
 export class LostError extends Error {}
@@ -24,18 +26,22 @@ export class LostError extends Error {}
 /**
  * The connection to the board.
  *
- * Dispatches what the server says under its own names, and `welcome`, `back` (reconnected, nothing missed), `state`
- * (`{ state, attempt }`), `rtt` (`{ rtt, transport }`) and `problem` (a text). Of the way there it tells `attempts`
- * (`{ attempts, cause }`: a connection is being made, and these are its attempts, which go on changing), `fallback` (one of
- * them failed) and `transport` (the one in use, '' for none).
+ * Dispatches what the server says under its own names, and `welcome`, `back` (reconnected, nothing missed), `refused` (not let
+ * in: the `data` of the connect_error, with `code` and `message`), `state` (`{ state, attempt }`), `rtt`
+ * (`{ rtt, transport }`) and `problem` (a text). Of the way there it tells `attempts` (`{ attempts, cause }`: a connection is
+ * being made, and these are its attempts, which go on changing), `fallback` (one of them failed) and `transport` (the one in
+ * use, '' for none).
  */
 export class Session extends EventTarget {
   me = null;
   limits = null;
   joined = false;
-  #name = null;
+  /** What one signs in with, at every reconnect again; null for nobody yet. */
+  #card = null;
   #colour = undefined;
-  #socket = null;
+  /** The main namespace, which is open to all: so there is a connection while somebody still thinks of a name. */
+  #lobby = null;
+  #board = null;
   #engine = null;
   #rtt = undefined;
   #pulseTimer = 0;
@@ -45,12 +51,14 @@ export class Session extends EventTarget {
    * @param {'opened' | 'chosen'} cause
    */
   connect(transports, cause) {
-    this.#socket?.disconnect();
+    this.#lobby?.disconnect();
+    this.#board?.disconnect();
     clearTimeout(this.#pulseTimer);
     this.joined = false;
     this.#state('connecting');
-    const socket = (this.#socket = connect('/board', {
+    const lobby = (this.#lobby = connect('/', {
       forceNew: true,
+      autoConnect: false,
       transports,
       // What the tab remembers saves the next page a detour. Who chooses wants to see what gets through now.
       remember: cause === 'opened',
@@ -58,87 +66,114 @@ export class Session extends EventTarget {
       reconnectionDelay: 500,
       reconnectionDelayMax: 4_000,
     }));
-    this.#follow(socket, cause);
-    socket.on('connect', () => this.#connected());
-    socket.on('disconnect', (reason) => this.#disconnected(socket, reason));
-    socket.on('connect_error', (error) => {
-      if (socket.active) return; // it tries again by itself
-      this.#emit('problem', error.message);
-      setTimeout(() => this.#connectAgain(socket), 3_000);
-    });
-    socket.io.on('reconnect_attempt', (attempt) => {
+    lobby.on('connect', () => this.#connected());
+    lobby.on('disconnect', (reason) => this.#disconnected(lobby, reason));
+    lobby.io.on('reconnect_attempt', (attempt) => {
       this.#state('reconnecting', attempt);
-      queueMicrotask(() => this.#follow(socket, 'lost')); // made right after this event
+      queueMicrotask(() => this.#follow(lobby, 'lost')); // made right after this event
     });
-    socket.on('exception', (payload) => this.#emit('problem', messageOf(payload)));
-    socket.on('welcome', (welcome) => this.#welcomed(welcome));
-    for (const event of HEARD) socket.on(event, (payload) => this.#emit(event, payload));
+    this.#board = this.#boardOf(lobby.io);
+    lobby.connect();
+    if (this.#card) this.#board.connect();
+    this.#follow(lobby, cause);
   }
 
-  /** Resolves once the server has agreed; the name is used again after every reconnect. */
-  async join(name) {
-    await this.#ask('join', { name, key: tabKey(), colour: this.#colour });
-    this.#name = name;
+  /** Asks to be let in. What comes of it are the events `welcome` and `refused`; until there is a connection, none. */
+  signIn(card) {
+    this.#card = card;
+    if (!this.#board.active) this.#board.connect();
   }
 
   /** The one in use; '' without a connection. */
   get transport() {
-    return this.#socket?.connected ? this.#socket.io.engine.transport.name : '';
+    return this.#lobby?.connected ? this.#lobby.io.engine.transport.name : '';
   }
 
-  /** Sends and waits for the answer. Rejects with the server's words, or with a LostError when there is no answer. */
+  /** Sends and waits for the answer. Rejects with the server's words and `code`, or with a LostError when there is no answer. */
   request(event, data = {}) {
     return this.joined ? this.#ask(event, data) : Promise.reject(new LostError('Not connected right now'));
   }
 
   /** Sends without asking for an answer. */
   tell(event, data) {
-    if (this.joined) this.#socket.emit(event, data);
+    if (this.joined) this.#board.emit(event, data);
   }
 
   /** Sends if it can go out at once. */
   whisper(event, data) {
-    if (this.joined) this.#socket.volatile.emit(event, data);
+    if (this.joined) this.#board.volatile.emit(event, data);
   }
 
   async #ask(event, data) {
     let answer;
     try {
-      answer = await this.#socket.timeout(ACK_TIMEOUT).emitWithAck(event, data);
+      answer = await this.#board.timeout(ACK_TIMEOUT).emitWithAck(event, data);
     } catch (error) {
       throw new LostError('The server did not answer', { cause: error });
     }
-    if (answer?.status === 'error') throw new Error(messageOf(answer));
+    if (answer?.status === 'error') throw Object.assign(new Error(messageOf(answer)), { code: answer.code });
     return answer;
   }
 
+  #boardOf(manager) {
+    const board = manager.socket('/board', {
+      auth: (send) => send({ ...this.#card, key: tabKey(), colour: this.#colour }),
+    });
+    board.on('connect', () => board.recovered && this.me && this.#cameBack());
+    board.on('disconnect', (reason) => this.#left(board, reason));
+    board.on('connect_error', (error) => {
+      if (board.active) return; // the network: it tries again by itself
+      this.#card = null;
+      this.#state('connected');
+      this.#emit('refused', { code: 'REFUSED', message: error.message, ...error.data });
+    });
+    board.on('exception', (payload) => this.#emit('problem', messageOf(payload)));
+    board.on('welcome', (welcome) => this.#welcomed(welcome));
+    for (const event of HEARD) board.on(event, (payload) => this.#emit(event, payload));
+    return board;
+  }
+
   /** Every connection has an engine of its own. */
-  #follow(socket, cause) {
-    const { engine } = socket.io;
-    if (socket !== this.#socket || engine === this.#engine) return;
+  #follow(lobby, cause) {
+    const { engine } = lobby.io;
+    if (lobby !== this.#lobby || engine === this.#engine) return;
     this.#engine = engine;
     this.#emit('attempts', { attempts: engine.attempts, cause });
     engine.on('upgrade', () => this.transport && this.#emit('transport', this.transport));
   }
 
-  #connectAgain(socket) {
-    if (socket !== this.#socket) return;
-    socket.connect();
-    this.#follow(socket, 'lost');
-  }
-
   #connected() {
     this.#emit('transport', this.transport);
-    if (this.#socket.recovered && this.me) {
-      this.joined = true;
-      this.#state('joined');
-      this.#emit('back');
-      this.#pulse();
-    } else if (this.#name) {
-      this.join(this.#name).catch((error) => this.#emit('problem', error.message));
-    } else {
-      this.#state('connected');
+    if (!this.#card) this.#state('connected');
+  }
+
+  #disconnected(lobby, reason) {
+    if (lobby !== this.#lobby || reason === 'io client disconnect') return;
+    this.#emit('transport', '');
+    this.#state('reconnecting', 0);
+    if (reason !== 'io server disconnect') return;
+    setTimeout(() => {
+      if (lobby !== this.#lobby) return;
+      lobby.connect();
+      this.#follow(lobby, 'lost');
+    }, SENT_AWAY_FOR);
+  }
+
+  #left(board, reason) {
+    if (board !== this.#board || reason === 'io client disconnect') return;
+    this.joined = false;
+    clearTimeout(this.#pulseTimer);
+    this.#state('reconnecting', 0);
+    if (reason === 'io server disconnect') {
+      setTimeout(() => board === this.#board && this.#card && board.connect(), SENT_AWAY_FOR);
     }
+  }
+
+  #cameBack() {
+    this.joined = true;
+    this.#state('joined');
+    this.#emit('back');
+    this.#pulse();
   }
 
   #welcomed(welcome) {
@@ -151,18 +186,9 @@ export class Session extends EventTarget {
     this.#pulse();
   }
 
-  #disconnected(socket, reason) {
-    if (socket !== this.#socket || reason === 'io client disconnect') return;
-    this.joined = false;
-    this.#emit('transport', '');
-    clearTimeout(this.#pulseTimer);
-    this.#state('reconnecting', 0);
-    if (reason === 'io server disconnect') setTimeout(() => this.#connectAgain(socket), 1_000);
-  }
-
   async #pulse() {
     clearTimeout(this.#pulseTimer);
-    const socket = this.#socket;
+    const board = this.#board;
     const isFirst = this.#rtt === undefined;
     const start = performance.now();
     try {
@@ -173,7 +199,7 @@ export class Session extends EventTarget {
       if (!(error instanceof LostError)) this.#emit('problem', error.message);
     }
     // The first measurement is told at once, so that the others need not wait for it.
-    if (this.joined && socket === this.#socket) {
+    if (this.joined && board === this.#board) {
       this.#pulseTimer = setTimeout(() => this.#pulse(), isFirst ? 200 : PULSE_EVERY);
     }
   }

@@ -3,7 +3,8 @@ import { IsInt, IsOptional, IsString, Length, Matches, Max, Min } from 'class-va
 import { LIMITS, PERSON_COLOURS } from '../limits.js';
 import { PRINTABLE, trimmed } from './text.js';
 
-export class JoinDto {
+/** What a page sends along when it connects: its `auth`. */
+export class SignInDto {
   @Transform(trimmed)
   @IsString()
   @Length(1, LIMITS.name)
