@@ -70,7 +70,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   private timers = new Map<'open' | 'reopen' | 'confirm' | 'watch', Timer>();
   private readonly onPageHide = (event: PageHideEvent): void => {
     // else its session would wait for it until the heartbeat stops
-    if (!event.persisted) this.upstream.close();
+    if (!event.persisted) this.upstream.close(true);
   };
 
   constructor(opts: any) {

@@ -64,11 +64,16 @@ export class Upstream {
     if (!this.isBusy) void this.run();
   }
 
-  /** Says goodbye, and sends nothing after that. A POST that is open may still be answered. */
-  close(): void {
+  /**
+   * Says goodbye, and sends nothing after that. A POST that is open is waited for, so that what it carries arrives.
+   *
+   * @param atOnce does not wait: the page goes away.
+   */
+  close(atOnce = false): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    // at once where that is possible: the page may be going away. Else run() does it
+    if (atOnce) this.isBusy = false;
+    // else run() does it
     if (!this.isBusy) this.sayGoodbye();
   }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, deflate, gzip } from 'node:zlib';
 import accepts from 'accepts';
@@ -19,6 +20,9 @@ export const STOCK_CLIENT_FILES = [
   'socket.io.msgpack.min.js',
   'socket.io.msgpack.min.js.map',
 ] as const;
+
+/** The build of our client, which has the stock one in it, and its source map. */
+export const OWN_CLIENT_FILES = ['nestwire.js', 'nestwire.js.map'] as const;
 
 /** Best first. Each is made once a file and kept: a file has at most three of them, and a megabyte holds them all. */
 const ENCODERS = {
@@ -38,10 +42,15 @@ interface ClientFile {
   readonly bodies: Map<Encoding, Promise<Buffer>>;
 }
 
+interface Manifest {
+  readonly version: string;
+}
+
 type Answer = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
 /**
- * Serves the browser builds of the client below a path: the stock ones, `<path>/socket.io.js` and its siblings.
+ * Serves the browser builds of the clients below a path: the stock ones, `<path>/socket.io.js` and its siblings, and ours,
+ * `<path>/nestwire.js`.
  * Answers as socket.io does: `Cache-Control: public, max-age=0`, an ETag with the version, 304, br, gzip or deflate.
  */
 export class ClientFiles {
@@ -56,9 +65,12 @@ export class ClientFiles {
   constructor(path: string, corsOptions?: CorsOptions | CorsOptionsDelegate | false) {
     this.prefix = `${path}/`;
     this.allowOrigin = corsOptions ? (cors(guardCors(corsOptions)) as unknown as Answer) : null;
-    const manifest = createRequire(import.meta.url).resolve('socket.io/package.json');
-    const { version } = createRequire(import.meta.url)('socket.io/package.json') as { version: string };
-    for (const name of STOCK_CLIENT_FILES) this.add(name, join(dirname(manifest), 'client-dist', name), version);
+    const load = createRequire(import.meta.url);
+    const stock = dirname(load.resolve('socket.io/package.json'));
+    this.addAll(STOCK_CLIENT_FILES, join(stock, 'client-dist'), load('socket.io/package.json') as Manifest);
+    // the same from `lib` and from `dist`
+    const own = fileURLToPath(new URL('../../dist/client', import.meta.url));
+    this.addAll(OWN_CLIENT_FILES, own, load('../../package.json') as Manifest);
   }
 
   /** Makes a file available as `<path>/<name>`; the version is what its ETag says. */
@@ -78,6 +90,10 @@ export class ClientFiles {
     else this.allowOrigin(request, response, answer);
     return true;
   };
+
+  private addAll(names: readonly string[], folder: string, { version }: Manifest): void {
+    for (const name of names) this.add(name, join(folder, name), version);
+  }
 
   private async answer(file: ClientFile, request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader('X-Content-Type-Options', 'nosniff');

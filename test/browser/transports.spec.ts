@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Socket as ServerSocket } from 'socket.io';
 import type { Browser, Page } from 'puppeteer-core';
-import { ALL, startLive, until, type Live } from '../client/support.js';
+import { ALL, startLive, STREAMING, until, type Live } from '../client/support.js';
 import { BROWSERS, launchBrowser } from '../support/browsers.js';
 import { openPage, pageHandler, serverSources, startPage } from './support/page.js';
 
@@ -12,6 +12,7 @@ import { openPage, pageHandler, serverSources, startPage } from './support/page.
  */
 declare const nestwire: any;
 declare const violations: string[];
+// oxlint-disable-next-line no-shadow-restricted-names
 declare const globalThis: any;
 
 /** Text that some wire has trouble with. */
@@ -19,6 +20,9 @@ const NASTY = 'a\r\nb\rc\nd\0e\u2028f\u2029g\u{1f600}h\x1ei</script><!--<script>
 const COUNT = 1000;
 const LARGE = 900_000;
 const numbers = Array.from({ length: COUNT }, (_, n) => n);
+
+/** Why a session ended that was told so: at once, and not after the 45 s of its heartbeat. */
+const GOODBYE = /^transport (close|error)$/;
 
 jest.setTimeout(60_000);
 
@@ -28,6 +32,8 @@ let page: Page;
 let problems: string[];
 /** What the page's origin is at the moment. */
 let allowed: string;
+/** Called with the next POST, which is left without an answer. */
+let onHeld: (() => void) | null = null;
 
 beforeAll(async () => {
   live = await startLive({
@@ -41,10 +47,14 @@ beforeAll(async () => {
   live.http.on('request', (request, response) => {
     if (!request.url!.startsWith('/socket.io')) handler(request, response);
   });
+  live.engine.use((request, _response, next) => {
+    if (request.method !== 'POST' || onHeld === null) return next();
+    onHeld();
+    onHeld = null;
+  });
   live.io.on('connection', (socket) => {
     socket.on('count', (n: number) => socket.emit('count', n));
     socket.on('large', (data: string | Buffer, ack: (length: number, data: unknown) => void) => ack(data.length, data));
-    socket.on('go', () => socket.disconnect(true));
   });
   pages = await startPage(() => serverSources(live.url));
 });
@@ -144,13 +154,31 @@ describe.each(BROWSERS)('in %s', (browserName) => {
       await until(() => live.engine.clientsCount === 0, 'the session ended');
 
       const again = await connect(transport);
-      const closed = once(again, 'disconnect');
+      const left = once(again, 'disconnect');
       const seen = await page.evaluate(() => violations);
-      await page.close();
-      // long before its heartbeat would stop, after 45 s
-      expect(String((await closed)[0])).toMatch(/^transport (close|error)$/);
+      await page.goto('about:blank');
+      expect(String((await left)[0])).toMatch(GOODBYE);
       expect(seen).toEqual([]);
       expect(problems).toEqual([]);
+    });
+
+    it.each(ALL)('%s is missed when its tab is closed', async (transport) => {
+      const closed = once(await connect(transport), 'disconnect');
+      await page.close();
+      // Firefox drops, in about one of a hundred times, what a page sends while its tab is closed. Where a cut connection is
+      // no goodbye, the heartbeat tells then
+      const mayBeSilent = browserName === 'firefox' && (STREAMING as readonly string[]).includes(transport);
+      expect(String((await closed)[0])).toMatch(mayBeSilent ? /^transport close$|^ping timeout$/ : GOODBYE);
+    });
+
+    it.each(STREAMING)('%s is missed when its page goes, although a message is on its way', async (transport) => {
+      const server = await connect(transport);
+      const held = new Promise<void>((resolve) => (onHeld = resolve));
+      await page.evaluate(() => void globalThis.socket.emit('count', 1));
+      await held;
+      const left = once(server, 'disconnect');
+      await page.goto('about:blank');
+      expect(String((await left)[0])).toMatch(GOODBYE);
     });
   });
 });

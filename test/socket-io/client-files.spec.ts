@@ -1,6 +1,7 @@
 /** The files of the stock client. socket.io's own server is the oracle: the same requests to both. */
 import { once } from 'node:events';
 import { createServer, get, request as httpRequest, type IncomingMessage, type Server as HttpServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
@@ -8,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Server, type ServerOptions } from 'socket.io';
 import { createSocketIoServer } from '../../lib/socket-io/bind-socket-io.js';
 import { RawConnection, requestText } from '../support/wire-http.js';
-import { ClientFiles, STOCK_CLIENT_FILES } from '../../lib/socket-io/client-files.js';
+import { ClientFiles, OWN_CLIENT_FILES, STOCK_CLIENT_FILES } from '../../lib/socket-io/client-files.js';
 
 type Options = Partial<ServerOptions>;
 
@@ -152,6 +153,15 @@ describe('client files', () => {
     const head = await ask(ours, '/socket.io/socket.io.js', {}, 'HEAD');
     expect(head.body.length).toBe(0);
     expect(head.headers['content-length']).toBe(String(whole.body.length));
+  });
+
+  it.each(OWN_CLIENT_FILES)('have ours beside the stock ones, where those are served: %s', async (name) => {
+    // by its ETag, which needs no build; what is in it is for the specs in browsers
+    const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+    const known = { 'if-none-match': `"${version}"` };
+    expect(await ask(bases['plain']!.ours, `/socket.io/${name}`, known)).toMatchObject({ status: 304 });
+    expect(await ask(bases['on another path']!.ours, `/deep/live/${name}`, known)).toMatchObject({ status: 304 });
+    expect(await ask(bases['turned off']!.ours, `/socket.io/${name}`, known)).toMatchObject({ status: 400 });
   });
 
   it('say by what they vary', async () => {

@@ -13,7 +13,7 @@ import type {
   TransportResponse,
   TransportSink,
 } from './transport.js';
-import { Unacknowledged } from './unacknowledged.js';
+import { parseCount, Unacknowledged } from './unacknowledged.js';
 import { Unread } from './unread.js';
 import { APPLIED, Upstream, type UpstreamSink } from './upstream.js';
 
@@ -381,11 +381,6 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     if (this.closeTimer !== null) clearTimeout(this.closeTimer);
     this.closeTimer = null;
   }
-}
-
-/** A number as the wire writes it: decimal digits. NaN for anything else. */
-function parseCount(text: string | undefined): number {
-  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 function uncork(response: TransportResponse): void {

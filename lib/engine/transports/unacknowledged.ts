@@ -73,3 +73,8 @@ export class Unacknowledged {
     return this.front === 0 ? this.frames : this.frames.slice(this.front);
   }
 }
+
+/** The number of a frame, or of a POST, as the wire writes it: decimal digits. NaN for anything else. */
+export function parseCount(text: string | undefined): number {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+}

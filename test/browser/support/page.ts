@@ -5,6 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
 
+/** What is given to pages runs there. */
+// oxlint-disable-next-line no-shadow-restricted-names
+declare const globalThis: any;
+
 /** Scripts, policy and files of a page. */
 export interface PageOptions {
   /** URLs of scripts, in order. Default: the client's file for a script tag, from the page's own server. */
@@ -15,16 +19,12 @@ export interface PageOptions {
   files?: ReadonlyMap<string, string | Buffer>;
 }
 
-/** Violations of the policy, for the test to read. */
-const VIOLATIONS = `globalThis.violations = [];
-addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));`;
-
 const TYPES: Record<string, string> = { js: 'text/javascript', html: 'text/html', map: 'application/json' };
 
 /** The page: scripts from somewhere, and nothing inline. */
 const html = (scripts: readonly string[]): string =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>
-${['/violations.js', ...scripts].map((url) => `<script src="${url}"></script>`).join('\n')}</html>`;
+${scripts.map((url) => `<script src="${url}"></script>`).join('\n')}</html>`;
 
 /** The sources of `connect-src` for a page that talks to a server; without an origin it is the page's own. */
 export function serverSources(origin?: string): string {
@@ -50,7 +50,6 @@ export function pageHandler(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const answers = new Map<string, string | Buffer>([
     ['/', html(scripts)],
-    ['/violations.js', VIOLATIONS],
     ['/nestwire.js', readFileSync(resolve('dist/client/nestwire.js'))],
     ['/stock.js', readFileSync(resolve('node_modules/socket.io/client-dist/socket.io.min.js'))],
     ...files,
@@ -89,7 +88,8 @@ export async function startPage(
 }
 
 /**
- * Opens a page.
+ * Opens a page. There it can be read, as `globalThis.violations`, what went against the policy, and as `globalThis.before`
+ * which names there were before any script.
  *
  * @returns it, and what it complains of from now on: all that it writes to its console, errors that nobody caught, and
  *   answers that are refusals, which not every browser writes to the console.
@@ -103,6 +103,13 @@ export async function openPage(browser: Browser, url: string): Promise<{ page: P
   page.on('pageerror', (error) => problems.push(`error: ${String(error)}`));
   page.on('response', (response) => {
     if (response.status() >= 400) problems.push(`${response.status()} for ${response.url()}`);
+  });
+  await page.evaluateOnNewDocument(() => {
+    globalThis.violations = [];
+    globalThis.before = new Set(Object.getOwnPropertyNames(globalThis).concat('before'));
+    globalThis.addEventListener('securitypolicyviolation', (event: any) =>
+      globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
+    );
   });
   await page.goto(url);
   return { page, problems };

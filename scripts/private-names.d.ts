@@ -1,0 +1,1 @@
+export declare function privateNames(sources: string[], others: string): string[];
