@@ -95,11 +95,11 @@ export const pollingCases: Case[] = [
     return second;
   }),
   {
-    input: 'A `wait` that is not `0`, from a client that asked for resume',
+    input: 'A `wait` that is not `0`, beside `resume=1`',
     async run(start) {
       const target = await start();
       const { text } = await ask(`${target.url}?EIO=4&transport=polling&resume=1`);
-      const url = `${target.url}?EIO=4&transport=polling&sid=${JSON.parse(text.slice(1)).sid}`;
+      const url = `${target.url}?EIO=4&transport=polling&resume=1&sid=${JSON.parse(text.slice(1)).sid}`;
       const answers: string[] = [];
       for (const wait of ['', '1', '-1', '0.5', '99999999999999999999', 'x']) {
         answers.push(told(await ask(`${url}&wait=${wait}`)));

@@ -51,8 +51,6 @@ export class PollingTransport implements Transport, UpstreamSink {
   private ended: boolean;
   /** Whether the client has been told that the session is over. */
   private saidGoodbye: boolean;
-  /** Whether `wait` means something: stock clients let applications put what they like into the query. */
-  private readsWait: boolean;
   /** Set while an orderly close waits for its GET. */
   private closeTimer: NodeJS.Timeout | null;
 
@@ -67,7 +65,6 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.response = null;
     this.ended = false;
     this.saidGoodbye = false;
-    this.readsWait = false;
     this.closeTimer = null;
   }
 
@@ -173,8 +170,8 @@ export class PollingTransport implements Transport, UpstreamSink {
 
   private park(request: TransportRequest, response: OwnedResponse): void {
     const { sid, resume, wait } = request._query ?? {};
-    if (sid === undefined) this.readsWait = resume === '1';
-    const isBrief = sid !== undefined && wait !== undefined && this.readsWait;
+    // without resume it is an application's own: stock clients let it put what it likes into the query
+    const isBrief = sid !== undefined && resume === '1' && wait !== undefined;
     if (isBrief && wait !== '0') {
       refuse(response, 400);
       return;

@@ -233,10 +233,10 @@ describe('polling, downstream', () => {
 describe('polling, briefly', () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-  /** A session that asked for resume, and has its handshake. */
-  function open(query: Record<string, string> = { resume: '1' }) {
+  /** A session that has its handshake. */
+  function open() {
     const all = setUp();
-    all.get(query);
+    all.get({ resume: '1' });
     all.transport.send([{ type: 'open', data: '{}' }]);
     all.sink.log.length = 0;
     return all;
@@ -244,7 +244,7 @@ describe('polling, briefly', () => {
 
   it('answers with a noop at the end of the turn when there is nothing to send', async () => {
     const { get, transport, sink } = open();
-    const response = get({ sid: 'S', wait: '0' });
+    const response = get({ sid: 'S', resume: '1', wait: '0' });
     // what the session has to send, it sends in this turn
     expect([transport.writable, response.status]).toEqual([true, 0]);
     await turn();
@@ -255,7 +255,7 @@ describe('polling, briefly', () => {
 
   it('answers with what there is, and not twice', async () => {
     const { get, transport } = open();
-    const response = get({ sid: 'S', wait: '0' });
+    const response = get({ sid: 'S', resume: '1', wait: '0' });
     transport.send([{ type: 'message', data: 'hello' }]);
     const parked = get({ sid: 'S' });
     await turn();
@@ -267,7 +267,7 @@ describe('polling, briefly', () => {
   it('closes through a brief poll', async () => {
     const { get, transport, sink } = open();
     transport.close();
-    expect(get({ sid: 'S', wait: '0' }).text).toBe('6\x1e1');
+    expect(get({ sid: 'S', resume: '1', wait: '0' }).text).toBe('6\x1e1');
     await turn();
     expect(sink.log.at(-1)).toBe('closed: transport close');
   });
@@ -275,7 +275,7 @@ describe('polling, briefly', () => {
   it.each(['1', '', '00', '-0', 'x', '0x0'])('refuses wait=%p, and nothing else comes of it', async (wait) => {
     const { get, sink, transport } = open();
     const parked = get({ sid: 'S' });
-    const response = get({ sid: 'S', wait });
+    const response = get({ sid: 'S', resume: '1', wait });
     expect([response.status, response.text]).toEqual([400, '']);
     await turn();
     expect(parked.status).toBe(0);
@@ -283,9 +283,9 @@ describe('polling, briefly', () => {
     transport.discard();
   });
 
-  it.each(['0', 'x'])('means nothing by wait=%p to clients that did not ask for resume', async (wait) => {
-    const { get, transport } = open({ wait });
-    const response = get({ sid: 'S', wait, resume: '1' });
+  it.each(['0', 'x'])('means nothing by wait=%p without resume', async (wait) => {
+    const { get, transport } = open();
+    const response = get({ sid: 'S', wait });
     await turn();
     expect(response.status).toBe(0);
     transport.send([{ type: 'message', data: 'now' }]);
