@@ -165,7 +165,7 @@ export const pollingCases: Case[] = [
   deed(
     'A POST that never ends',
     (one) => exchange(one.target, requestText('POST', pathOf(one), { 'content-length': '100' }, '4slow')),
-    { pingInterval: 80, pingTimeout: 80 },
+    { pingInterval: 300, pingTimeout: 300 },
   ),
   {
     input: 'A body over `maxHttpBufferSize`, declared by `Content-Length`',

@@ -144,7 +144,7 @@ export const streamCases: Case[] = [
     'A POST that never ends',
     [...counted, ...plain],
     (one) => exchange(one.target, requestText('POST', pathOf(one, '&seq=1'), { 'content-length': '100' }, '4slow')),
-    { pingInterval: 80, pingTimeout: 80 },
+    { pingInterval: 300, pingTimeout: 300 },
   ),
   deed('A body over `maxHttpBufferSize`', [...counted, ...plain], async (one) =>
     same([
