@@ -243,7 +243,7 @@ describe('handlers in order', () => {
   });
 
   it('end with their client, where they are an Observable without a value, and hold its stream up no more', async () => {
-    const { client, begun, gone } = await startOrdered();
+    const { client, begun, gone } = await startOrdered({ ordering: 'client', streams: { timeout: 60_000 } });
     client.emit('endless', 'endless');
     client.emit('word', 'a');
     await begins(begun, 'endless');
