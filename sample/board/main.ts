@@ -6,10 +6,6 @@ import { NestwireAdapter } from 'nestwire';
 import { BoardModule } from './board.module.js';
 import { securityHeaders } from './security-headers.js';
 
-/** The client in one file for a script tag, as the package ships it, and its source map. */
-const CLIENT_FILES = ['nestwire.js', 'nestwire.js.map'];
-const clientFile = (name: string): string => fileURLToPath(new URL(name, import.meta.resolve('nestwire/client')));
-
 // The same place seen from here (sample/board) and from the compiled file (dist-sample/board).
 const PUBLIC = fileURLToPath(new URL('../../sample/board/public', import.meta.url));
 
@@ -23,7 +19,6 @@ app.use(securityHeaders);
 // JSON and nothing else: a form on somebody else's page can post without asking, JSON needs a CORS permission.
 app.useBodyParser('json', { limit: '16kb' });
 app.useStaticAssets(PUBLIC);
-for (const name of CLIENT_FILES) app.useStaticAssets(clientFile(name), { prefix: `/${name}` });
 app.enableShutdownHooks();
 await app.listen(process.env.PORT ?? 3000);
 
