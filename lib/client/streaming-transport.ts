@@ -70,7 +70,10 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   private timers = new Map<'open' | 'reopen' | 'confirm' | 'watch', Timer>();
   private readonly onPageHide = (event: PageHideEvent): void => {
     // else its session would wait for it until the heartbeat stops
-    if (!event.persisted) this.upstream.close(true);
+    this.upstream.close(true);
+    // kept by the browser, it answers no pings, and connects anew should it be shown again
+    if (event.persisted) this.onClose({ description: 'the page went away' });
+    else this.release();
   };
 
   constructor(opts: any) {
