@@ -226,6 +226,8 @@ export class PollingTransport implements Transport, UpstreamSink {
     compressor.on('data', (chunk: Buffer) => response.write(chunk));
     compressor.on('end', () => response.end());
     compressor.on('error', () => response.destroy());
+    // nobody is there to compress for any more
+    response.on('close', () => compressor.destroy());
     this.unread.watch(response);
     compressor.end(body);
   }

@@ -9,6 +9,9 @@ import { cleanUp, collect, connect, deferred, nestwire, next, startApp } from '.
 
 afterEach(cleanUp);
 
+/** Milliseconds that nothing here takes, however busy the machine is. */
+const PATIENCE = 600_000;
+
 /** Handlers of all kinds that take as long as a message says, and write down when they begin. */
 function makeGateway() {
   const begun: unknown[] = [];
@@ -94,7 +97,7 @@ function makeGateway() {
   return { Gateway, begun, open, gone };
 }
 
-async function startOrdered(options: NestwireOptions = { ordering: 'client' }) {
+async function startOrdered(options: NestwireOptions = { ordering: 'client', streams: { timeout: PATIENCE } }) {
   const { Gateway, ...rest } = makeGateway();
   const running = await startApp({ providers: [Gateway], adapter: nestwire(options) });
   return { ...running, ...rest, client: await connect(running.url) };
@@ -243,7 +246,7 @@ describe('handlers in order', () => {
   });
 
   it('end with their client, where they are an Observable without a value, and hold its stream up no more', async () => {
-    const { client, begun, gone } = await startOrdered({ ordering: 'client', streams: { timeout: 60_000 } });
+    const { client, begun, gone } = await startOrdered();
     client.emit('endless', 'endless');
     client.emit('word', 'a');
     await begins(begun, 'endless');

@@ -20,6 +20,9 @@ import { cleanUp, connect, deferred, next, startApp } from '../support.js';
 
 afterEach(cleanUp);
 
+/** Milliseconds that nothing here takes, however busy the machine is. */
+const PATIENCE = 600_000;
+
 /** Some milliseconds, now more and now less. */
 let paused = 0;
 const milliseconds = (): number => [4, 0, 3, 1, 2][paused++ % 5]!;
@@ -65,13 +68,13 @@ async function startDoors(options: { concurrency?: number; timeout?: number; ack
     }
 
     @UseGuards(doors)
-    @SubscribeStream('word', options)
+    @SubscribeStream('word', { timeout: PATIENCE, ...options })
     words(@MessageStream() word$: Observable<unknown>): void {
       word$.subscribe({ next: (word) => seen.push(word), complete: () => seen.push('completed') });
     }
 
     @UseGuards(doors)
-    @SubscribeStream('all', { ...options, scope: 'gateway' })
+    @SubscribeStream('all', { timeout: PATIENCE, ...options, scope: 'gateway' })
     all(@MessageStream() all$: Observable<Incoming>): void {
       all$.subscribe(({ data }) => seen.push(`all ${String(data)}`));
     }
