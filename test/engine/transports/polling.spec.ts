@@ -161,6 +161,22 @@ describe('polling, downstream', () => {
     expect(plain.headers['Content-Length']).toBe(51);
   });
 
+  it('compresses no further for a client that is gone', async () => {
+    const host = fakeHost({ httpCompression: { threshold: 10, level: 0 } });
+    const { transport, get, sink } = setUp({ host, headers: { 'accept-encoding': 'gzip' } });
+    const response = get();
+    transport.send([{ type: 'message', data: 'x'.repeat(5_000_000) }]);
+    const { write } = response;
+    response.write = function once(this: FakeResponse, chunk) {
+      this.cut();
+      return write.call(this, chunk);
+    };
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(response.chunks).toHaveLength(1);
+    expect(response.writableEnded).toBe(false);
+    expect(sink.log.at(-1)).toBe('closed: transport error (poll response was cut)');
+  });
+
   it('closes through a parked GET at once', () => {
     const { transport, get, sink } = setUp();
     const response = get();
