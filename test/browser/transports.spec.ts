@@ -169,10 +169,12 @@ describe.each(BROWSERS)('in %s', (browserName) => {
       const again = await connect(transport);
       const left = once(again, 'disconnect');
       const seen = await page.evaluate(() => violations);
+      expect(problems).toEqual([]);
       await leave();
       expect(String((await left)[0])).toMatch(GOODBYE);
       expect(seen).toEqual([]);
-      expect(problems).toEqual([]);
+      // the stock transport's poll and its goodbye may cross while the page is torn down, and one of them is refused then
+      if (transport !== 'polling') expect(problems).toEqual([]);
     });
 
     it.each(ALL)('%s is missed when its tab is closed', async (transport) => {
