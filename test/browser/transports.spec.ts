@@ -174,7 +174,10 @@ describe.each(BROWSERS)('in %s', (browserName) => {
       expect(String((await left)[0])).toMatch(GOODBYE);
       expect(seen).toEqual([]);
       // the stock transport's poll and its goodbye may cross while the page is torn down, and one of them is refused then
-      if (transport !== 'polling') expect(problems).toEqual([]);
+      const crossed = /\b400\b.*transport=polling&.*sid=/;
+      expect(problems.filter((problem) => transport !== 'polling' || !crossed.test(problem))).toEqual([]);
+      // once in the console, and once on the wire
+      expect(problems.length).toBeLessThanOrEqual(2);
     });
 
     it.each(ALL)('%s is missed when its tab is closed', async (transport) => {
