@@ -20,6 +20,7 @@ const common = {
     '^nestwire$': '<rootDir>/lib/index.ts',
     '^nestwire/client$': '<rootDir>/lib/client/index.ts',
     '^nestwire/engine$': '<rootDir>/lib/engine/index.ts',
+    '^nestwire/redis$': '<rootDir>/lib/redis/index.ts',
     '^nestwire/testing$': '<rootDir>/lib/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

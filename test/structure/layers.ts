@@ -52,6 +52,11 @@ export const AREAS: Record<string, Area> = {
     own: [ENGINE],
     packages: ['node:*', 'socket.io', 'socket.io-adapter', '@socket.io/redis-streams-adapter', 'redis', 'ioredis'],
   },
+  redis: {
+    files: /^lib\/redis\//,
+    own: [/^lib\/scale-out\//, /^lib\/nest\//, /^lib\/socket-io\//, /^lib\/engine\/index\.ts$/],
+    packages: ['@nestjs/common', '@nestjs/core', 'redis', 'socket.io'],
+  },
   client: { files: /^lib\/client\//, own: [], packages: ['engine.io-client', 'socket.io-client'] },
   testing: {
     files: /^lib\/testing\//,
