@@ -18,6 +18,7 @@ import {
   type EngineOptions,
   type ResolvedOptions,
 } from './options.js';
+import type { Relay, RelayedFacts, RelayStats } from './relay.js';
 import { Router } from './router.js';
 import type { EngineRequest, Session } from './session.js';
 import type { Confirmable, TransportHost, TransportResponse } from './transports/transport.js';
@@ -37,6 +38,14 @@ const CLOSING_GRACE = 500;
 /** Milliseconds between two log lines about the same limit. */
 const LOG_INTERVAL = 1000;
 
+/** What {@link Engine.stats} tells. */
+export interface EngineStats {
+  /** Sessions that are open on this node. */
+  readonly sessions: number;
+  /** Null when there is no relay. */
+  readonly relay: RelayStats | null;
+}
+
 /**
  * Accepts HTTP requests and upgrades on one path, and owns all sessions. Usable without Nest and without socket.io;
  * socket.io takes it in `io.bind(engine)`.
@@ -54,6 +63,8 @@ export class Engine extends EventEmitter {
    * Called for GET and HEAD; returns whether it took the request.
    */
   onStatic: ((request: IncomingMessage, response: ServerResponse) => boolean) | null = null;
+  /** Brings requests of other nodes' sessions to them; null: there are no other nodes. Set before requests come. */
+  relay: Relay | null = null;
   /** @internal */
   readonly flusher = new Flusher();
   /** @internal */
@@ -157,6 +168,22 @@ export class Engine extends EventEmitter {
   /** Handles an HTTP Upgrade, whatever its path. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.router.handleUpgrade(request, socket, head);
+  }
+
+  /** Handles an HTTP request that another node has handed over: it has passed the middlewares there. */
+  handleRelayed(request: IncomingMessage, response: ServerResponse, facts: RelayedFacts): void {
+    response.on('error', ignoreError);
+    this.router.handleRelayed(request, response, facts);
+  }
+
+  /** Handles an HTTP Upgrade that another node has handed over. */
+  handleRelayedUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, facts: RelayedFacts): void {
+    this.router.handleRelayedUpgrade(request, socket, head, facts);
+  }
+
+  /** Numbers for monitoring. */
+  stats(): EngineStats {
+    return { sessions: this.clients.size, relay: this.relay?.stats() ?? null };
   }
 
   /** @internal */

@@ -16,6 +16,8 @@ export const ERRORS = {
   TOO_MANY_HANDSHAKES: { code: 101, status: 429, message: 'Too many handshakes' },
   SHUTTING_DOWN: { code: 102, status: 503, message: 'Server is shutting down' },
   HEADERS_TOO_LARGE: { code: 103, status: 431, message: 'Request headers too large' },
+  NODE_NOT_READY: { code: 104, status: 503, message: 'Server is not ready' },
+  PAYLOAD_TOO_LARGE: { code: 105, status: 413, message: 'Payload too large' },
 } as const;
 
 /** Name of a refusal. */

@@ -27,12 +27,8 @@ export interface ExaminedBy {
  */
 export function examine(engine: ExaminedBy, request: EngineRequest, isUpgrade: boolean): Examined {
   const { opts } = engine;
-  const { transport: name, sid } = request._query;
-  const kind = TRANSPORT_KINDS.get(name ?? '');
-  if (kind === undefined || !opts.transports.includes(kind.name)) {
-    throw new Refusal('UNKNOWN_TRANSPORT', { transport: name });
-  }
-  checkHeaders(request, opts.limits.maxHeaderBytes);
+  const kind = examineHead(opts, request);
+  const { sid } = request._query;
   if (!sid) {
     if (request.method !== 'GET') throw new Refusal('BAD_HANDSHAKE_METHOD', { method: request.method });
     if (kind.needsHttpUpgrade !== isUpgrade) throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_HANDSHAKE_ERROR' });
@@ -50,6 +46,21 @@ export function examine(engine: ExaminedBy, request: EngineRequest, isUpgrade: b
     throw new Refusal('BAD_REQUEST', { name: 'PROTOCOL_MISMATCH', protocol, previousProtocol: session.protocol });
   }
   return { kind, session };
+}
+
+/**
+ * The part of {@link examine} that needs no session.
+ *
+ * @throws Refusal
+ */
+export function examineHead(opts: ResolvedOptions, request: EngineRequest): TransportKind {
+  const { transport: name } = request._query;
+  const kind = TRANSPORT_KINDS.get(name ?? '');
+  if (kind === undefined || !opts.transports.includes(kind.name)) {
+    throw new Refusal('UNKNOWN_TRANSPORT', { transport: name });
+  }
+  checkHeaders(request, opts.limits.maxHeaderBytes);
+  return kind;
 }
 
 /** Whether a session may change from the transport it has to another one. */

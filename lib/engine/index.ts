@@ -2,7 +2,8 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { Engine } from './engine.js';
 import type { AttachOptions, EngineOptions } from './options.js';
 
-export { Engine } from './engine.js';
+export { Engine, type EngineStats } from './engine.js';
+export type { Relay, RelayedFacts, RelayOwner, RelayStats } from './relay.js';
 export { Session, type EngineRequest, type ReadyState, type SendCallback } from './session.js';
 export type { AttachOptions, EngineOptions, LimitOptions, OriginRule, ResolvedOptions } from './options.js';
 export type { CloseReason } from './close-reason.js';

@@ -3,11 +3,13 @@ import type { Duplex } from 'node:stream';
 import { Admission } from './admission.js';
 import type { Engine } from './engine.js';
 import { ERRORS, Refusal } from './errors.js';
+import { HandOver } from './hand-over.js';
 import { askAllowRequest, checkRoute, examine, HandshakePackets, mayUpgrade } from './handshake.js';
 import type { Headers } from './headers.js';
 import { runMiddlewares, type Middleware } from './middleware.js';
 import { OriginPolicy } from './origins.js';
 import { codecFor } from './protocol/codec.js';
+import type { Relay, RelayedFacts } from './relay.js';
 import { clientAddress, compileTrust, protocolOf, quoted, withQuery, type TrustProxy } from './request.js';
 import { Session, type EngineRequest } from './session.js';
 import type { HttpTransportKind, TransportKind } from './transports/registry.js';
@@ -32,6 +34,7 @@ export class Router {
   private readonly admission: Admission;
   private readonly handshakes: HandshakePackets;
   private readonly webSockets: WebSocketAcceptor;
+  private readonly handOver: HandOver;
 
   constructor(
     private readonly engine: Engine,
@@ -45,6 +48,7 @@ export class Router {
     this.admission = new Admission(opts.limits);
     this.handshakes = new HandshakePackets(opts);
     this.webSockets = new WebSocketAcceptor(opts, headers);
+    this.handOver = new HandOver(engine, this.origins, this.trust);
   }
 
   /** Handles an HTTP request. */
@@ -53,12 +57,27 @@ export class Router {
     this.route(request, response).catch((error: unknown) => this.refuseRequest(request, response, error));
   }
 
+  /** Handles an HTTP request that another node has handed over. */
+  handleRelayed(message: IncomingMessage, response: ServerResponse, facts: RelayedFacts): void {
+    const request = asRelayed(message);
+    this.serve(request, response, facts).catch((error: unknown) => this.refuseRequest(request, response, error));
+  }
+
   /** Handles an HTTP Upgrade. */
   handleUpgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void {
     // the client may reset the connection while we still think; nobody else listens
     socket.on('error', ignoreError);
     const request = withQuery(message);
     this.routeUpgrade(request, socket, head).catch((error: unknown) => this.refuseUpgrade(request, socket, error));
+  }
+
+  /** Handles an HTTP Upgrade that another node has handed over. */
+  handleRelayedUpgrade(message: IncomingMessage, socket: Duplex, head: Buffer, facts: RelayedFacts): void {
+    socket.on('error', ignoreError);
+    const request = asRelayed(message);
+    this.serveUpgrade(request, socket, head, facts).catch((error: unknown) =>
+      this.refuseUpgrade(request, socket, error),
+    );
   }
 
   /** A session ended. */
@@ -73,8 +92,15 @@ export class Router {
   private async route(request: EngineRequest, response: ServerResponse): Promise<void> {
     if (this.middlewares.length > 0) await this.applyMiddlewares(request, response);
     if (response.writableEnded) return;
+    if (this.handOver.concerns(request) && (await this.handOver.request(request, response))) return;
+    await this.serve(request, response, null);
+  }
+
+  /** @param relayed what another node has found out, which has handed the request over. */
+  private async serve(request: EngineRequest, response: ServerResponse, relayed: RelayedFacts | null): Promise<void> {
     const { kind, session } = examine(this.engine, request, false) as { kind: HttpTransportKind; session?: Session };
-    await this.checkOrigin(request, session);
+    if (relayed !== null && session === undefined) throw new Refusal('BAD_REQUEST', { name: 'RELAYED_HANDSHAKE' });
+    await this.checkOrigin(request, session, relayed);
     let transport: Transport;
     if (session === undefined) {
       const id = await this.admit(request);
@@ -93,6 +119,7 @@ export class Router {
   }
 
   private async routeUpgrade(request: EngineRequest, socket: Duplex, head: Buffer): Promise<void> {
+    let lines: readonly string[] = [];
     if (this.middlewares.length > 0) {
       const response = new UpgradeResponse(socket);
       this.headers.keepUpgradeResponse(request, response);
@@ -100,10 +127,22 @@ export class Router {
       if (response.writableEnded) return;
       // middlewares like express-session wait for this call to add their headers
       response.writeHead(101);
+      lines = response.lines();
     }
+    if (this.handOver.concerns(request) && (await this.handOver.upgrade(request, socket, head, lines))) return;
+    await this.serveUpgrade(request, socket, head, null);
+  }
+
+  private async serveUpgrade(
+    request: EngineRequest,
+    socket: Duplex,
+    head: Buffer,
+    relayed: RelayedFacts | null,
+  ): Promise<void> {
     const { kind, session } = examine(this.engine, request, true);
     if (!kind.needsHttpUpgrade) throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_HANDSHAKE_ERROR' });
-    await this.checkOrigin(request, session);
+    if (relayed !== null && session === undefined) throw new Refusal('BAD_REQUEST', { name: 'RELAYED_HANDSHAKE' });
+    await this.checkOrigin(request, session, relayed);
     const id = session === undefined ? await this.admit(request) : session.id;
     if (socket.destroyed) return;
     if (session === undefined) this.confirm(id, request);
@@ -169,11 +208,15 @@ export class Router {
     };
   }
 
-  private async checkOrigin(request: EngineRequest, session: Session | undefined): Promise<void> {
+  private async checkOrigin(
+    request: EngineRequest,
+    session: Session | undefined,
+    relayed: RelayedFacts | null,
+  ): Promise<void> {
     const { origin, host } = request.headers;
     // the session's own page: it passed the check at the handshake
     if (session !== undefined && session.origin === origin) return;
-    if (await this.origins.allows(request)) return;
+    if (relayed === null ? await this.origins.allows(request) : relayed.isOriginAllowed) return;
     this.engine.limitExceeded(
       'origins',
       `refused ${origin === undefined ? 'a request without CORS' : quoted(origin)} for host ${quoted(host)}. If it is yours: list it in "origins" or "cors.origin", or let ` +
@@ -187,11 +230,13 @@ export class Router {
     const { engine } = this;
     this.admission.checkHandshake(clientAddress(request, this.trust), engine.clients.size);
     if (engine.opts.allowRequest) await askAllowRequest(engine.opts.allowRequest, request);
+    let id: string;
     try {
-      return String(await engine.generateId(request));
+      id = String(await engine.generateId(request));
     } catch (error) {
       throw new Refusal('BAD_REQUEST', { name: 'ID_GENERATION_ERROR', error });
     }
+    return engine.relay === null || id === '' ? id : namedBy(engine.relay, id);
   }
 
   /** What has to hold at the moment a session opens: others may have opened while this handshake waited. */
@@ -235,6 +280,21 @@ export class Router {
     else if (isTemporary(status)) engine.limitExceeded(context.name ?? reason, message);
     engine.emit('connection_error', { req, code, message: ERRORS[reason].message, context });
     return refusal;
+  }
+}
+
+/** A request from another node. One without a session would be a handshake, and those are not handed over. */
+function asRelayed(message: IncomingMessage): EngineRequest {
+  const request = withQuery(message);
+  request.isRelayed = true;
+  return request;
+}
+
+async function namedBy(relay: Relay, id: string): Promise<string> {
+  try {
+    return await relay.sessionId(id);
+  } catch (error) {
+    throw new Refusal('NODE_NOT_READY', { name: 'RELAY_ERROR', error });
   }
 }
 

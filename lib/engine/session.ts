@@ -20,6 +20,8 @@ export type SendCallback = (transport: Transport) => void;
 /** A request as the engine keeps it: node's, with the parsed query. */
 export interface EngineRequest extends IncomingMessage {
   _query: Record<string, string>;
+  /** Whether another node has handed it over. */
+  isRelayed?: boolean;
 }
 
 /** Bytes that a waiting packet takes beside its data: a client that makes us answer much with little must not go uncounted. */

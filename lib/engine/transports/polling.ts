@@ -3,6 +3,7 @@ import { createDeflate, createGzip, type ZlibOptions } from 'node:zlib';
 import accepts from 'accepts';
 import type { Packet } from '../protocol/packet.js';
 import { ignoreError, refuse, refuseMethod } from './answers.js';
+import { Retries } from './retries.js';
 import {
   ANSWER_HEADERS,
   type Transport,
@@ -13,7 +14,7 @@ import {
   type TransportSink,
 } from './transport.js';
 import { Unread } from './unread.js';
-import { Upstream, type UpstreamSink } from './upstream.js';
+import { APPLIED, Upstream, type UpstreamSink } from './upstream.js';
 
 /*
  * How it works: a GET waits until there is something to send and is then answered with a payload; the client asks again
@@ -53,6 +54,10 @@ export class PollingTransport implements Transport, UpstreamSink {
   private saidGoodbye: boolean;
   /** Set while an orderly close waits for its GET. */
   private closeTimer: NodeJS.Timeout | null;
+  /** Once a request has come by another node. */
+  private retries: Retries | null;
+  /** The POST that is being received or was received last, if it came by another node. */
+  private relayedPost: TransportRequest | null;
 
   constructor(name: string, init: TransportInit) {
     this.name = name;
@@ -66,6 +71,8 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.ended = false;
     this.saidGoodbye = false;
     this.closeTimer = null;
+    this.retries = null;
+    this.relayedPost = null;
   }
 
   /**
@@ -82,14 +89,12 @@ export class PollingTransport implements Transport, UpstreamSink {
 
   handleRequest(request: TransportRequest, response: TransportResponse): void {
     response.on('error', ignoreError);
+    if (request.isRelayed) this.retries ??= new Retries();
+    this.retries?.settle();
     if (request.method === 'GET') {
       this.park(request, response);
     } else if (request.method === 'POST') {
-      if (this.ended) {
-        refuse(response, 400);
-      } else {
-        this.upstream.handle(request, response);
-      }
+      this.receive(request, response);
     } else {
       refuseMethod(response);
     }
@@ -117,6 +122,7 @@ export class PollingTransport implements Transport, UpstreamSink {
   discard(): void {
     this.ended = true;
     this.clearCloseTimer();
+    this.retries?.settle();
     this.upstream.abort();
     if (this.writable) this.answer([{ type: 'close' }]);
   }
@@ -131,6 +137,7 @@ export class PollingTransport implements Transport, UpstreamSink {
   }
 
   upstreamBody(body: string | Buffer): boolean {
+    if (this.relayedPost !== null) this.retries!.applied(this.relayedPost);
     for (const packet of this.init.codec.decodePayload(body)) {
       if (this.ended) return true;
       if (packet.type === 'close') {
@@ -145,7 +152,7 @@ export class PollingTransport implements Transport, UpstreamSink {
   }
 
   upstreamCut(): void {
-    this.end('transport error', new Error('data request connection closed prematurely'));
+    this.lost('data request connection closed prematurely', this.relayedPost !== null);
   }
 
   upstreamFailed(problem: string, reason: TransportEnd): void {
@@ -156,10 +163,11 @@ export class PollingTransport implements Transport, UpstreamSink {
   cut(response: OwnedResponse): void {
     const wasCut = this.unread.closed(response);
     if (this.response === response) {
+      const mayRepeat = this.request!.isRelayed === true;
       this.forgetResponse();
-      this.end('transport error', new Error('poll connection closed prematurely'));
+      this.lost('poll connection closed prematurely', mayRepeat);
     } else if (wasCut) {
-      this.end('transport error', new Error('poll response was cut'));
+      this.lost('poll response was cut', this.retries?.mayRepeatPoll ?? false);
     }
   }
 
@@ -176,6 +184,7 @@ export class PollingTransport implements Transport, UpstreamSink {
       refuse(response, 400);
       return;
     }
+    if (this.retries !== null && this.takeRepeated(request, response, this.retries)) return;
     if (this.response !== null || this.unread.isThere || this.ended) {
       refuse(response, 400);
       this.end('transport error', new Error('overlap from client'));
@@ -199,6 +208,60 @@ export class PollingTransport implements Transport, UpstreamSink {
     else if (isBrief) setImmediate(endBrief, this, response);
   }
 
+  /** Takes a POST, unless it has come before. */
+  private receive(request: TransportRequest, response: TransportResponse): void {
+    const { init, retries, upstream } = this;
+    if (this.ended) {
+      refuse(response, 400);
+      return;
+    }
+    if (retries?.isApplied(request)) {
+      new Upstream(init.host, APPLIED, init.codec.version === 3).handle(request, response);
+      return;
+    }
+    // the earlier one is on a connection that is dead, and has not been heard of so yet
+    if (this.relayedPost !== null && isSame(request, this.relayedPost)) upstream.abort();
+    this.relayedPost = request.isRelayed === true ? request : null;
+    upstream.handle(request, response);
+  }
+
+  /**
+   * A poll that comes again takes the place of the one that is parked, or gets the answer that it had got.
+   *
+   * @returns whether it was answered.
+   */
+  private takeRepeated(request: TransportRequest, response: OwnedResponse, retries: Retries): boolean {
+    if (this.ended) return false;
+    if (this.response !== null) {
+      const parked = this.response;
+      if (!isSame(request, this.request!)) return false;
+      this.forgetResponse();
+      parked.destroy();
+      return false;
+    }
+    const packets = retries.answerTo(request);
+    if (packets === undefined) return false;
+    this.unread.cut();
+    if (packets === null) {
+      refuse(response, 400);
+      this.end('transport error', new Error('an answer was lost that is not kept'));
+      return true;
+    }
+    this.request = request;
+    this.response = response;
+    response[kPolling] = this;
+    response.on('close', onResponseClose);
+    this.answer(packets);
+    return true;
+  }
+
+  /** A request was cut. @param mayRepeat whether it may come again by another node. */
+  private lost(problem: string, mayRepeat: boolean): void {
+    const end = (): void => this.end('transport error', new Error(problem));
+    if (mayRepeat && !this.ended) this.retries!.wait(end);
+    else end();
+  }
+
   /** Answers the parked GET. */
   private answer(packets: readonly Packet[]): void {
     const request = this.request!;
@@ -212,6 +275,7 @@ export class PollingTransport implements Transport, UpstreamSink {
     };
     if (host.closing) headers['Connection'] = 'close';
     const length = Buffer.byteLength(body);
+    if (request.isRelayed) this.retries!.answered(request, packets, length);
     const encoding = this.compression(packets, length, request);
     if (encoding === undefined) {
       headers['Content-Length'] = length;
@@ -259,10 +323,17 @@ export class PollingTransport implements Transport, UpstreamSink {
     if (this.ended) return;
     this.ended = true;
     this.clearCloseTimer();
+    this.retries?.settle();
     this.upstream.abort();
     if (this.writable) this.answer([{ type: 'close' }]);
     this.sink.closed(reason, description);
   }
+}
+
+/** Whether a request is an earlier one that comes again. */
+function isSame(request: TransportRequest, earlier: TransportRequest): boolean {
+  const id = Retries.idOf(request);
+  return id !== '' && id === Retries.idOf(earlier);
 }
 
 function endBrief(transport: PollingTransport, response: OwnedResponse): void {

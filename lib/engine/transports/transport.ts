@@ -13,6 +13,11 @@ export interface TransportRequest {
   readonly headers: IncomingHttpHeaders;
   /** The parsed query; set by the engine. */
   readonly _query?: Readonly<Record<string, string>>;
+  /**
+   * Whether another node has handed it over. When that node goes away so does the request, and neither the client nor what
+   * stands before the nodes had a part in it: they may send it again.
+   */
+  readonly isRelayed?: boolean;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
   on(event: 'end' | 'close', listener: () => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;

@@ -1,0 +1,153 @@
+import type { Engine } from '../engine/index.js';
+import type { Relay, RelayOwner, RelayStats } from '../engine/relay.js';
+import type { NodeRecord, NodeRegistry } from './node-registry.js';
+import { NodeTable } from './node-table.js';
+import { RelayPort } from './relay-port.js';
+import { RemoteNode, RemoteServer, type ForwardingCounts } from './remote-node.js';
+import { newNodeId, SessionIds } from './session-ids.js';
+import { Signatures } from './signature.js';
+
+/** Milliseconds without a renewal after which a node counts as gone. */
+const LEASE = 5_000;
+/** Milliseconds between two renewals: two may be lost. */
+const RENEW_EVERY = 1_500;
+
+/** What a node's part of the relay is made of. Times in milliseconds. */
+export interface RelayNodeOptions {
+  readonly registry: NodeRegistry;
+  /** What all nodes know and nobody else, at least 32 random characters. */
+  readonly secret: string | Promise<string>;
+  /** Interface that the relay's port listens on. Default 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Host under which other nodes find it. Default `host`. */
+  readonly advertisedHost?: string | undefined;
+  /** Default 0: any free one. */
+  readonly port?: number | undefined;
+  /**
+   * Whether to let clients in before other nodes can find this one: `ready` then waits for the port only, ids are made
+   * without a name until the secret is there, and such sessions are at home on this node only. Default false.
+   */
+  readonly mayDegrade?: boolean | undefined;
+  /** Default 5,000. */
+  readonly lease?: number | undefined;
+  /** Default 1,500. */
+  readonly renewEvery?: number | undefined;
+  log(message: string): void;
+}
+
+/**
+ * One node of many that hand requests to each other over HTTP: each opens a port for the others, enters it into a registry,
+ * and signs its name into the ids of its sessions.
+ */
+export class RelayNode {
+  /** Resolves when other nodes find this one. Rejects when the port, the secret or the registry fails. */
+  readonly ready: Promise<void>;
+  /** The name of this node, new at each start. */
+  readonly id = newNodeId();
+  private readonly port: RelayPort;
+  /** When the port is open, or cannot be opened. */
+  private readonly opened: Promise<void>;
+  private readonly counts: ForwardingCounts = { forwarded: 0, open: 0, failed: 0 };
+  private readonly remotes = new Map<string, RemoteNode>();
+  private ids: SessionIds | null = null;
+  private signatures: Signatures | null = null;
+  private table: NodeTable | null = null;
+  private refused = 0;
+  private closed = false;
+
+  constructor(private readonly options: RelayNodeOptions) {
+    const { host = '127.0.0.1', port = 0 } = options;
+    this.port = new RelayPort({ host, port, onRefused: (from) => this.onRefused(from) });
+    const opened = this.port.listen();
+    const entered = opened.then((boundPort) => this.enter(host, boundPort));
+    entered.catch(() => {});
+    this.opened = opened.then(ignore, ignore);
+    this.ready = options.mayDegrade ? opened.then(ignore) : entered;
+    // whoever does not wait for it finds it in the handshakes that fail
+    this.ready.catch(() => {});
+  }
+
+  /** The relay of one engine, which other nodes know by the same name. */
+  relayFor(name: string, engine: Engine): Relay {
+    this.port.add(name, engine);
+    return {
+      sessionId: (id) => this.sessionId(id),
+      ownerOf: (sid) => this.ownerOf(name, sid),
+      stats: () => this.stats(),
+    };
+  }
+
+  stats(): RelayStats {
+    return {
+      ...this.counts,
+      received: this.port.received,
+      refused: this.refused,
+      nodes: this.table?.size ?? 0,
+      isRegistryReachable: this.table?.isReachable ?? false,
+    };
+  }
+
+  /** Leaves the registry, ends what is open, and closes the port. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.opened;
+    await this.table?.close();
+    for (const id of this.remotes.keys()) this.gone(id);
+    await this.port.close();
+  }
+
+  private async enter(host: string, port: number): Promise<void> {
+    const { registry, advertisedHost = host, lease = LEASE, renewEvery = RENEW_EVERY, log } = this.options;
+    const secret = await this.options.secret;
+    if (this.closed) return;
+    const bracketed = advertisedHost.includes(':') ? `[${advertisedHost}]` : advertisedHost;
+    const self: NodeRecord = { id: this.id, address: `${bracketed}:${port}` };
+    this.ids = new SessionIds(this.id, secret);
+    this.signatures = new Signatures(this.id, secret);
+    this.port.accept(this.signatures);
+    this.table = new NodeTable({ registry, self, lease, renewEvery, log, onGone: (id) => this.gone(id) });
+    await this.table.start();
+  }
+
+  private sessionId(id: string): string | Promise<string> {
+    if (this.ids !== null) return this.ids.make(id);
+    return this.options.mayDegrade ? id : this.ready.then(() => this.namedId(id));
+  }
+
+  private namedId(id: string): string {
+    if (this.ids === null) throw new Error('the relay was closed before it had started');
+    return this.ids.make(id);
+  }
+
+  private ownerOf(server: string, sid: string): RelayOwner | undefined | Promise<RelayOwner | undefined> {
+    const nodeId = this.ids?.nodeOf(sid);
+    if (nodeId === undefined || nodeId === this.id || this.closed) return undefined;
+    const record = this.table!.find(nodeId);
+    if (record instanceof Promise) return record.then((found) => found && this.serverOf(found, server));
+    return record && this.serverOf(record, server);
+  }
+
+  private serverOf(record: NodeRecord, server: string): RelayOwner {
+    let remote = this.remotes.get(record.id);
+    if (remote === undefined) {
+      remote = new RemoteNode(record, this.signatures!, this.counts, this.options.log);
+      this.remotes.set(record.id, remote);
+    }
+    return new RemoteServer(remote, server);
+  }
+
+  private gone(id: string): void {
+    this.signatures!.retire(id);
+    this.remotes.get(id)?.gone();
+    this.remotes.delete(id);
+  }
+
+  private onRefused(from: string): void {
+    // the first tells whoever looks; the count says whether it goes on
+    if (this.refused++ === 0) this.options.log(`the relay port refused a request from ${from} that no node has signed`);
+  }
+}
+
+function ignore(): void {
+  // who waits for it hears of it by `ready`
+}

@@ -1,0 +1,107 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Engine } from '../engine/index.js';
+import { RELAY_HEADER, type Forwarding, type Signatures } from './signature.js';
+
+/** Answer to what is not a node's request, with the header by which a node tells it from an engine's answer. */
+const REFUSAL = { 'Content-Length': 0, Connection: 'close', [RELAY_HEADER]: 'refused' } as const;
+
+/** Milliseconds that a connection may be open without a whole request line and headers on it. */
+const HEADERS_TIMEOUT = 5_000;
+
+/** What a {@link RelayPort} needs. */
+export interface RelayPortOptions {
+  /** Interface to listen on. */
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** A request that no node has signed came in. */
+  onRefused(from: string): void;
+}
+
+/**
+ * Where the requests arrive that other nodes hand over. It is on the internal network only, and takes nothing else than
+ * what another node has signed for this one.
+ */
+export class RelayPort {
+  received = 0;
+  private readonly server: Server;
+  private readonly engines = new Map<string, Engine>();
+  private signatures: Signatures | null = null;
+
+  constructor(private readonly options: RelayPortOptions) {
+    // connections stay open between requests: it is the other node that ends them, so that no request meets a closing one
+    this.server = createServer({ keepAliveTimeout: 0, headersTimeout: HEADERS_TIMEOUT, noDelay: true });
+    this.server.on('request', this.onRequest);
+    this.server.on('upgrade', this.onUpgrade);
+  }
+
+  /** Opens the port; gives its number. @throws what listening throws. */
+  async listen(): Promise<number> {
+    const { server } = this;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.options.port, this.options.host, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** From now on requests are taken. */
+  accept(signatures: Signatures): void {
+    this.signatures = signatures;
+  }
+
+  /** An engine to hand requests to, by the name that all nodes know it by. */
+  add(name: string, engine: Engine): void {
+    this.engines.set(name, engine);
+  }
+
+  /** Closes the port, and cuts what is open on it. */
+  async close(): Promise<void> {
+    if (!this.server.listening) return;
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    this.server.closeAllConnections();
+    await closed;
+  }
+
+  private readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const taken = this.take(request);
+    if (taken === undefined) {
+      response.writeHead(403, REFUSAL).end();
+      return;
+    }
+    taken.engine.handleRelayed(request, response, taken.forwarding);
+  };
+
+  private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on('error', ignoreError);
+    const taken = this.take(request);
+    if (taken === undefined) {
+      const lines = Object.entries(REFUSAL).map(([name, value]) => `${name}: ${value}\r\n`);
+      socket.end(`HTTP/1.1 403 Forbidden\r\n${lines.join('')}\r\n`, () => socket.destroy());
+      return;
+    }
+    taken.engine.handleRelayedUpgrade(request, socket, head, taken.forwarding);
+  };
+
+  /** Checks who sends a request, and finds the engine it is for. */
+  private take(request: IncomingMessage): { engine: Engine; forwarding: Forwarding } | undefined {
+    const forwarding = this.signatures?.verify(request);
+    const engine = forwarding && this.engines.get(forwarding.server);
+    if (engine === undefined) {
+      this.options.onRefused(request.socket.remoteAddress ?? '');
+      return undefined;
+    }
+    this.received++;
+    delete request.headers[RELAY_HEADER];
+    return { engine, forwarding: forwarding! };
+  }
+}
+
+function ignoreError(): void {
+  // the connection is gone, and its 'close' does what there is to do
+}
