@@ -23,7 +23,10 @@ export interface NodeTableOptions {
 export class NodeTable {
   private nodes = new Map<string, NodeRecord>();
   private timer: NodeJS.Timeout | null = null;
+  /** The question that is out. */
   private asking: Promise<void> | null = null;
+  /** The one that comes after it. */
+  private next: Promise<void> | null = null;
   private askedAt = -Infinity;
   private reachable = true;
   private closed = false;
@@ -60,14 +63,20 @@ export class NodeTable {
     await this.options.registry.remove(this.options.self.id).catch(ignore);
   }
 
-  /** One answer to all who ask at about the same time; it was begun after each of them asked. */
   private async askFor(id: string): Promise<NodeRecord | undefined> {
-    // one that is under way may have been answered before the node was entered
+    this.next ??= this.askSoon();
+    await this.next;
+    return this.nodes.get(id);
+  }
+
+  /** Asks once for all who want to know in the meantime, and not before they did. */
+  private async askSoon(): Promise<void> {
+    // one that is under way may have been answered before the node in question was entered
     await this.asking?.catch(ignore);
     const early = this.askedAt + ASK_AT_MOST_EVERY - performance.now();
     if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
-    if (!this.nodes.has(id) && !this.closed) await this.ask().catch(ignore);
-    return this.nodes.get(id);
+    this.next = null;
+    if (!this.closed) await this.ask().catch(ignore);
   }
 
   private ask(): Promise<void> {

@@ -4,7 +4,7 @@
  *   node test/support/run.js [--unit | --full] [spec path pattern …]
  *
  * --unit  only the specs that need nothing but Node (no browser, nginx, Redis, npm): the quick loop
- * --full  everything, and the long specs too (`*.full.spec.ts`)
+ * --full  everything, the long specs too (`*.full.spec.ts`), and the conformance suite once more with every request relayed
  *
  * A step that is not a test counts as one failed case when it fails. So does a Jest run that breaks off, that does not end
  * by itself, or a skipped case: nothing is ever passed over in silence.
@@ -20,6 +20,8 @@ const USAGE = 'usage: node test/support/run.js [--unit | --full] [spec path patt
 
 /** No step takes longer on a slow machine; one that does hangs (ms). */
 const STEP_LIMIT = 30 * 60_000;
+/** What a client must not notice when another node stands between it and its session; `attach` is about listeners. */
+const RELAYED = ['test/conformance/(?!attach)', 'test/clients/'];
 /** How long Jest may take to end once its last spec has reported (ms). */
 const END_LIMIT = 10_000;
 /** How long a stopped step may take to clean up before it is killed (ms). */
@@ -129,7 +131,11 @@ async function step(name, work) {
 const npmScript = (name) => step(name, () => run(['npm', 'run', '--silent', name]));
 
 async function jest(project, patterns, ...flags) {
-  await step(`${project} specs`, async () => {
+  await specs(`${project} specs`, project, patterns, flags);
+}
+
+async function specs(name, project, patterns, flags, env = {}) {
+  await step(name, async () => {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     let done = false;
     const reason = await run(
@@ -146,6 +152,7 @@ async function jest(project, patterns, ...flags) {
       ],
       {
         env: {
+          ...env,
           NODE_OPTIONS:
             `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`.trim(),
         },
@@ -192,7 +199,9 @@ async function main(args) {
   if (mode === '--unit') return;
   // One at a time: browsers and servers of two specs would fight for the same cores.
   await jest('system', patterns, '--runInBand', '--testTimeout=60000');
-  if (mode === '--full') await jest('full', patterns, '--runInBand', '--testTimeout=600000');
+  if (mode !== '--full') return;
+  await jest('full', patterns, '--runInBand', '--testTimeout=600000');
+  if (patterns.length === 0) await specs('relayed specs', 'unit', RELAYED, [], { NESTWIRE_RELAYED: '1' });
 }
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => stopAll(name));

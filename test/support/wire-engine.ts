@@ -12,6 +12,12 @@ import { Queue } from './wire-queue.js';
  */
 export const ours = process.env.NESTWIRE_ORACLE !== 'engine.io';
 
+/**
+ * With NESTWIRE_RELAYED=1 every request of a session takes the way through another node, as it does behind a balancer that
+ * is not sticky. A client must not see the difference; where it does on purpose, the test sits in an `if (!relayed)`.
+ */
+export const relayed = process.env.NESTWIRE_RELAYED === '1';
+
 type Options = Record<string, unknown>;
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => unknown;
 
@@ -113,7 +119,8 @@ export function useEngines(): (options?: Options, start?: StartOptions) => Promi
     before?.(server);
     const engine = createEngine(engineOptions(options));
     configure?.(engine);
-    engine.attach(server, attach);
+    if (relayed) await putNodeInFront(engine, server, attach, engineOptions(options), (undo) => teardown.push(undo));
+    else engine.attach(server, attach);
     const port = await listening(server);
     const path =
       String(attach.path ?? '/engine.io').replace(/\/$/, '') + (attach.addTrailingSlash === false ? '' : '/');
@@ -135,6 +142,38 @@ export function useEngines(): (options?: Options, start?: StartOptions) => Promi
       onTeardown: (undo) => teardown.push(undo),
     };
   };
+}
+
+/** Answers handshakes by an engine, and all other requests by another node, which hands them to that engine. */
+async function putNodeInFront(
+  engine: EngineLike,
+  server: Server,
+  attach: Options,
+  options: Options,
+  onTeardown: (undo: () => unknown) => void,
+): Promise<void> {
+  const { startNode, namesSession } = await import('../scale-out/support.js');
+  const { MemoryNodeRegistry } = await import('../../lib/scale-out/memory-registry.js');
+  const registry = new MemoryNodeRegistry();
+  const owner = await startNode({ registry, attached: { engine: engine as never, server: createServer() } });
+  const front = createServer();
+  const other = await startNode({ registry, engine: options, attached: { server: front } });
+  engine.attach(server, attach);
+  other.engine.attach(front, attach);
+  // what a test does to the engine is done on every node
+  other.engine.on('connection_error', (error: ConnectionError) => engine.emit('connection_error', error));
+  const use = engine.use.bind(engine);
+  engine.use = (middleware) => {
+    other.engine.use(middleware);
+    return use(middleware);
+  };
+  for (const name of ['request', 'upgrade']) {
+    const toOwner = server.listeners(name)[0] as (...args: unknown[]) => void;
+    const toOther = front.listeners(name)[0] as (...args: unknown[]) => void;
+    server.removeAllListeners(name);
+    server.on(name, (...args: [IncomingMessage]) => (namesSession(args[0]) ? toOther(...args) : toOwner(...args)));
+  }
+  onTeardown(() => Promise.all([owner.close(), other.close()]));
 }
 
 export async function listening(server: Server): Promise<number> {

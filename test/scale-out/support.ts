@@ -1,0 +1,74 @@
+import { afterEach } from '@jest/globals';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { Engine, type EngineOptions } from 'nestwire/engine';
+import { MemoryNodeRegistry } from '../../lib/scale-out/memory-registry.js';
+import type { NodeRegistry } from '../../lib/scale-out/node-registry.js';
+import { RelayNode, type RelayNodeOptions } from '../../lib/scale-out/relay-node.js';
+import { listening, stop } from '../support/wire-engine.js';
+
+/** What the nodes of a test know and nobody else. */
+export const SECRET = 'a secret of 32 characters or more, for tests';
+
+/** One node: an engine on an HTTP server, and its part of the relay. */
+export interface TestNode {
+  readonly engine: Engine;
+  readonly relay: RelayNode;
+  readonly server: Server;
+  readonly port: number;
+  readonly url: string;
+  /** Lines for the log. */
+  readonly lines: string[];
+  /** Leaves in an orderly way. */
+  close(): Promise<void>;
+}
+
+export interface NodeOptions extends Partial<RelayNodeOptions> {
+  readonly engine?: EngineOptions;
+  readonly registry: NodeRegistry;
+  /** An engine and a server that are there already. */
+  readonly attached?: { readonly engine?: Engine; readonly server: Server };
+}
+
+export async function startNode({ engine: engineOptions, attached, ...options }: NodeOptions): Promise<TestNode> {
+  const lines: string[] = [];
+  const relay = new RelayNode({ secret: SECRET, log: (line) => lines.push(line), ...options });
+  const server = attached?.server ?? createServer();
+  const engine = attached?.engine ?? new Engine(engineOptions);
+  engine.relay = relay.relayFor('main', engine);
+  if (attached === undefined) engine.attach(server);
+  const port = await listening(server);
+  await relay.ready;
+  return {
+    engine,
+    relay,
+    server,
+    port,
+    lines,
+    url: `http://127.0.0.1:${port}/engine.io/`,
+    async close() {
+      engine.close();
+      await stop(server);
+      await relay.close();
+    },
+  };
+}
+
+/** A function that starts a node among others of the test; all end after it. */
+export function useNodes(): (options?: Partial<NodeOptions>) => Promise<TestNode> {
+  let registry = new MemoryNodeRegistry();
+  const nodes: TestNode[] = [];
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.close()));
+    registry = new MemoryNodeRegistry();
+  });
+  return async (options = {}) => {
+    const node = await startNode({ registry, ...options });
+    nodes.push(node);
+    return node;
+  };
+}
+
+/** Whether a request names a session. */
+export function namesSession({ url = '' }: IncomingMessage): boolean {
+  return new URL(url, 'http://localhost').searchParams.has('sid');
+}
