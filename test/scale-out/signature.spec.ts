@@ -86,11 +86,12 @@ describe('a forwarded request', () => {
 describe('headers that are forwarded', () => {
   it('are all but those of the connection, as they were written', () => {
     expect(
-      endToEnd([
-        ...['hOST', 'a', 'Connection', 'upgrade', 'Upgrade', 'websocket', 'Keep-Alive', 'x', 'TE', 'trailers'],
-        ...['Transfer-Encoding', 'chunked', 'X-Two', '1', 'X-Two', '2', 'Proxy-Authorization', 'x'],
-        ...['Nestwire-Relay', 'a client made this up'],
-      ]),
+      endToEnd(
+        (
+          'hOST a Connection upgrade Upgrade websocket Keep-Alive x TE trailers Transfer-Encoding chunked ' +
+          'X-Two 1 X-Two 2 Proxy-Authorization x Nestwire-Relay made-up'
+        ).split(' '),
+      ),
     ).toEqual(['hOST', 'a', 'X-Two', '1', 'X-Two', '2']);
   });
 });

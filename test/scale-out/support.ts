@@ -36,8 +36,13 @@ export async function startNode({ engine: engineOptions, attached, ...options }:
   const engine = attached?.engine ?? new Engine(engineOptions);
   engine.relay = relay.relayFor('main', engine);
   if (attached === undefined) engine.attach(server);
+  try {
+    await relay.ready;
+  } catch (error) {
+    await relay.close();
+    throw error;
+  }
   const port = await listening(server);
-  await relay.ready;
   return {
     engine,
     relay,
