@@ -6,6 +6,7 @@ import { debuglog } from 'node:util';
 import cors from 'cors';
 import { mountPath, Mounts, type Mount } from './attach.js';
 import { guardCors } from './cors.js';
+import { Drain, type DrainOptions } from './drain.js';
 import { Deadlines, type DeadlineQueue } from './deadlines.js';
 import { Flusher } from './flusher.js';
 import { Headers } from './headers.js';
@@ -78,6 +79,7 @@ export class Engine extends EventEmitter {
   private readonly host: TransportHost & { closing: boolean };
   private readonly router: Router;
   private readonly attached: { server: HttpServer; mount: Mount }[] = [];
+  private draining: Drain | null = null;
   private readonly lastLogged = new Map<string, number>();
 
   /** @throws InvalidOptionError when an option cannot be honoured. */
@@ -146,9 +148,25 @@ export class Engine extends EventEmitter {
     return this;
   }
 
+  /**
+   * Has the clients leave, before {@link close}: new handshakes are refused, open sessions are closed little by little.
+   *
+   * @returns a promise that resolves when no session is left, or the time is over. Further calls give the same.
+   */
+  drain(options: DrainOptions): Promise<void> {
+    this.draining ??= new Drain(this, options);
+    return this.draining.done;
+  }
+
+  /** Whether clients are being sent away. */
+  get isDraining(): boolean {
+    return this.draining !== null;
+  }
+
   /** Ends all sessions at once, gives HTTP servers back, and refuses what still comes. */
   close(): this {
     this.host.closing = true;
+    this.draining?.stop();
     this.closeSessions();
     this.detach();
     this.router.close();

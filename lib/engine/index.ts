@@ -3,6 +3,7 @@ import { Engine } from './engine.js';
 import type { AttachOptions, EngineOptions } from './options.js';
 
 export { Engine, type EngineStats } from './engine.js';
+export type { DrainOptions } from './drain.js';
 export type { Relay, RelayedFacts, RelayOwner, RelayStats } from './relay.js';
 export { Session, type EngineRequest, type ReadyState, type SendCallback } from './session.js';
 export type { AttachOptions, EngineOptions, LimitOptions, OriginRule, ResolvedOptions } from './options.js';

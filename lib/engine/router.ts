@@ -228,6 +228,7 @@ export class Router {
   /** Everything a handshake has to pass; gives the id of the new session. */
   private async admit(request: EngineRequest): Promise<string> {
     const { engine } = this;
+    if (engine.isDraining) throw new Refusal('SHUTTING_DOWN');
     this.admission.checkHandshake(clientAddress(request, this.trust), engine.clients.size);
     if (engine.opts.allowRequest) await askAllowRequest(engine.opts.allowRequest, request);
     let id: string;
@@ -245,7 +246,7 @@ export class Router {
     if (id === '' || engine.clients.has(id)) {
       throw new Refusal('BAD_REQUEST', { name: 'ID_GENERATION_ERROR', error: new Error(`id "${id}" is in use`) });
     }
-    if (this.host.closing) throw new Refusal('SHUTTING_DOWN');
+    if (this.host.closing || engine.isDraining) throw new Refusal('SHUTTING_DOWN');
     this.admission.checkSessions(clientAddress(request, this.trust), engine.clients.size);
   }
 

@@ -40,8 +40,9 @@ async function opened(port: number, nginx: ChildProcess, errors: () => string): 
  * Starts nginx on a free loopback port.
  *
  * @param locations the `location` blocks of its only server.
+ * @param http what stands beside the server: `upstream` blocks.
  */
-export async function startNginx(locations: string): Promise<Nginx> {
+export async function startNginx(locations: string, http = ''): Promise<Nginx> {
   const directory = await mkdtemp(join(tmpdir(), 'nestwire-nginx-'));
   const port = await freePort();
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -53,11 +54,12 @@ export async function startNginx(locations: string): Promise<Nginx> {
 worker_processes 1;
 pid ${directory}/nginx.pid;
 error_log stderr error;
-events { worker_connections 512; }
+events { worker_connections 4096; }
 http {
   access_log off;
   ${paths}
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  ${http}
   server {
     listen 127.0.0.1:${port};
     ${locations}
