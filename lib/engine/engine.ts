@@ -168,6 +168,7 @@ export class Engine extends EventEmitter {
     this.host.closing = true;
     this.draining?.stop();
     this.closeSessions();
+    this.relay?.close();
     this.detach();
     this.router.close();
     this.deadlines.stop();

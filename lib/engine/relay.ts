@@ -80,5 +80,10 @@ export interface Relay {
    * this node or to one that is not there any more. A promise where the registry has to be asked. Never throws or rejects.
    */
   ownerOf(sid: string): RelayOwner | undefined | Promise<RelayOwner | undefined>;
+  /**
+   * The engine ends: cuts what it has handed over and what is open still, so that its HTTP server can close. Clients are not
+   * told that their sessions have ended, for they have not: a balancer asks another node, and streams resume.
+   */
+  close(): void;
   stats(): RelayStats;
 }

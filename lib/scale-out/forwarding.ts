@@ -35,6 +35,8 @@ export interface ForwardingWatcher {
 export interface Forwarded {
   /** The owner is gone: the client is told so. */
   ownerGone(): void;
+  /** This node goes away: both ends are cut. */
+  abandon(): void;
 }
 
 /** Headers of an answer that are about the connection between the nodes. */
@@ -83,6 +85,11 @@ export class ForwardedRequest implements Forwarded {
     }
     response.writeHead(GONE_STATUS, { 'Content-Type': 'application/json', Connection: 'close' });
     response.end(GONE);
+  }
+
+  abandon(): void {
+    this.onClientClosed();
+    this.response.destroy();
   }
 
   private onAnswer(answer: IncomingMessage): void {
@@ -158,6 +165,14 @@ export class ForwardedUpgrade implements Forwarded {
     }
     this.end(false);
     writeRawResponse(this.socket, GONE_STATUS, ['Content-Type: application/json'], GONE);
+  }
+
+  abandon(): void {
+    if (this.over) return;
+    this.end(true);
+    this.outbound.destroy();
+    this.inner?.destroy();
+    this.socket.destroy();
   }
 
   private onUpgrade(answer: IncomingMessage, inner: Duplex, innerHead: Buffer): void {

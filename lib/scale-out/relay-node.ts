@@ -73,6 +73,7 @@ export class RelayNode {
     return {
       sessionId: (id) => this.sessionId(id),
       ownerOf: (sid) => this.ownerOf(name, sid),
+      close: () => this.abandon(),
       stats: () => this.stats(),
     };
   }
@@ -92,6 +93,7 @@ export class RelayNode {
     this.closed = true;
     await this.opened;
     await this.table?.close();
+    this.abandon();
     for (const id of this.remotes.keys()) this.gone(id);
     await this.port.close();
   }
@@ -134,6 +136,11 @@ export class RelayNode {
       this.remotes.set(record.id, remote);
     }
     return new RemoteServer(remote, server);
+  }
+
+  /** This node goes away, with the requests that are on their way through it. */
+  private abandon(): void {
+    for (const remote of this.remotes.values()) remote.abandon();
   }
 
   private gone(id: string): void {

@@ -76,6 +76,11 @@ export class RemoteNode implements ForwardingWatcher {
     this.agent.destroy();
   }
 
+  /** This node goes away: cuts all that is open. */
+  abandon(): void {
+    for (const forwarded of this.open) forwarded.abandon();
+  }
+
   private opened(forwarded: Forwarded): void {
     this.open.add(forwarded);
     this.counts.forwarded++;

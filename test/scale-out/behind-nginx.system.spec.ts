@@ -147,7 +147,7 @@ describe('three nodes behind a balancer that is not sticky', () => {
       Array.from({ length: 20 }, () => open(() => stockClient({ transports: ['polling'] }))),
     );
     const left = nodes[0]!;
-    const leaving = new Set([...left.engine.clients.keys()]);
+    const leaving = new Set(left.engine.clients.keys());
     const staying = waiting.filter((client) => !leaving.has((client.io.engine as unknown as { id: string }).id));
     expect(staying.length).toBeGreaterThan(0);
     const lost: string[] = [];

@@ -395,6 +395,26 @@ describe('when a node goes away', () => {
   });
 });
 
+describe('a node that closes', () => {
+  it.each(['polling', 'eventsource', 'websocket'])(
+    'cuts what of %s goes through it, without a word',
+    async (transport) => {
+      const { other, session, url } = await pair({}, transport, '&resume=1');
+      const target = new URL(`${url}&resume=1`);
+      const connection = new RawConnection(other.port);
+      const text = transport === 'websocket' ? upgradeText : requestText.bind(null, 'GET');
+      connection.write(text(target.pathname + target.search));
+      await until(() => session.transport.writable || session.upgrading);
+      other.engine.close();
+      expect(await connection.ended).not.toMatch(/Session ID unknown|\r\n0\r\n\r\n$/);
+      expect(other.engine.stats().relay).toMatchObject({ open: 0, failed: 0 });
+      expect(session.readyState).toBe('open');
+      // nothing holds its HTTP server open
+      await new Promise((resolve) => other.server.close(resolve));
+    },
+  );
+});
+
 describe('the relay port', () => {
   const portOf = async (node: TestNode): Promise<number> => {
     const { registry } = (node.relay as unknown as { options: { registry: MemoryNodeRegistry } }).options;
@@ -503,6 +523,7 @@ describe('a node that is not ready', () => {
     engine.relay = {
       sessionId: () => starting.then(() => ''),
       ownerOf: () => undefined,
+      close() {},
       stats: () => ({}) as never,
     };
     engine.attach(server);

@@ -50,7 +50,9 @@ export async function startNginx(locations: string, http = ''): Promise<Nginx> {
     .join('\n');
   await writeFile(
     join(directory, 'nginx.conf'),
-    `daemon off;
+    // workers of another user could not write into the directory
+    `${process.getuid?.() === 0 ? 'user root;' : ''}
+daemon off;
 worker_processes 1;
 pid ${directory}/nginx.pid;
 error_log stderr error;
