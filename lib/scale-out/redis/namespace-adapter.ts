@@ -54,7 +54,8 @@ export function adapterFactory(
     maxLen: settings.maxLen,
     useShardedPubSub: settings.shardedPubSub,
   });
-  return (namespace) => {
+  // socket.io calls it with `new`
+  return function adapterOf(namespace: Namespace) {
     const adapter = create(namespace);
     broadcastWithCare(adapter, log);
     restoreInTime(adapter, connection);

@@ -52,16 +52,17 @@ export class RedisAdapters {
     private readonly host: ScaleOutHost,
   ) {
     const { target } = settings;
-    let wasThere = false;
+    let isAway = false;
     this.redis = new RedisConnection(
       // with its queue for commands that cannot be sent, without which the adapter's loop would never rest
       { ...connectionOptions(settings), commandsQueueMaxLength: settings.maxWaiting },
       {
-        lost: ({ message }) =>
-          host.log(`Redis at ${target} is away: ${message}. Messages to clients of other nodes wait for it`),
+        lost: ({ message }) => {
+          isAway = true;
+          host.log(`Redis at ${target} is away: ${message}. Messages to clients of other nodes wait for it`);
+        },
         found: () => {
-          if (wasThere) host.log(`Redis at ${target} is back`);
-          wasThere = true;
+          if (isAway) host.log(`Redis at ${target} is back`);
         },
       },
     );

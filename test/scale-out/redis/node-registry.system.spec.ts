@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { RedisConnection } from '../../../lib/scale-out/redis/connection.js';
 import { RedisNodeRegistry } from '../../../lib/scale-out/redis/node-registry.js';
 import { startRedis, type RedisServer } from '../../support/redis-server.js';
-import { registryContract } from '../registry-contract.js';
+import { describeRegistry } from '../registry-contract.js';
 
 let redis: RedisServer;
 let connections: RedisConnection[];
@@ -17,7 +17,7 @@ const connect = async (): Promise<RedisConnection> => {
 
 /** A registry of its own for each test. */
 const makeViews = async () => {
-  const key = `nodes ${connections.length} ${Math.random()}`;
+  const key = `nodes ${Math.random()}`;
   return { key, here: new RedisNodeRegistry(await connect(), key), there: new RedisNodeRegistry(await connect(), key) };
 };
 
@@ -26,7 +26,7 @@ let views: Awaited<ReturnType<typeof makeViews>>;
 describe.each([
   ['a Redis', []],
   ['a Redis in cluster mode', ['--cluster-enabled', 'yes']],
-])('a registry of nodes in %s', (name, options) => {
+])('nodes in %s', (name, options) => {
   beforeAll(async () => {
     connections = [];
     redis = await startRedis(options);
@@ -41,7 +41,7 @@ describe.each([
   afterEach(() => Promise.all(connections.map((connection) => connection.close())));
   afterAll(() => redis.close());
 
-  registryContract(() => views);
+  describeRegistry(name, async () => new RedisNodeRegistry(await connect(), views.key));
 
   it('leaves nothing behind when all nodes are gone', async () => {
     const { client } = connections.at(-1)!;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { redisScaleOut } from 'nestwire/redis';
+import { redisScaleOut, type RedisScaleOutOptions } from 'nestwire/redis';
 import { relayHosts } from '../../../lib/scale-out/redis/address.js';
 import { waitBefore, within } from '../../../lib/scale-out/redis/connection.js';
 import { namesOf } from '../../../lib/scale-out/redis/namespace-adapter.js';
@@ -44,11 +44,11 @@ describe('the options of redisScaleOut', () => {
     expect(() => resolveRedisOptions({}, { NESTWIRE_SECRET: 'short' })).toThrow('"scaleOut.relay.secret" must be');
   });
 
-  it.each([
+  it.each<[RedisScaleOutOptions, string]>([
     [{ url: 'redis://:secret@redis.example:6380/2' }, 'redis.example:6380'],
     [{ url: 'rediss://user:secret@redis.example' }, 'redis.example:6379'],
     [{ client: { socket: { host: '10.1.1.1', port: 7000 } } }, '10.1.1.1:7000'],
-    [{ client: { socket: { path: '/run/redis.sock' } } }, '/run/redis.sock'],
+    [{ client: { socket: { path: '/run/redis.sock', tls: false } } }, '/run/redis.sock'],
   ])('say where Redis is without the password: %j', (options, target) => {
     expect(resolveRedisOptions(options, {}).target).toBe(target);
   });
