@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../engine/index.js';
 import type { BoundServerOptions } from '../socket-io/bind-socket-io.js';
 import { DEFAULT_CONNECTION_GUARD_TIMEOUT } from './connection-guards/connection-guards.js';
 import { resolveEnhancers } from './enhancers.js';
+import type { ScaleOut } from '../scale-out/scale-out.js';
 import type { ErrorReplies, HandlerOrdering, NestwireOptions } from './nestwire-options.js';
 import type { StreamDefaults } from './streams/stream-options.js';
 
@@ -19,6 +20,8 @@ export interface NestOptions {
   readonly filters: readonly ExceptionFilter[];
   readonly connectionGuards: readonly CanActivate[];
   readonly connectionGuardTimeout: number;
+  readonly scaleOut: ScaleOut | null;
+  readonly recoverable: boolean;
 }
 
 /**
@@ -39,6 +42,8 @@ export function resolveNestOptions(
     filters,
     connectionGuards,
     connectionGuardTimeout = DEFAULT_CONNECTION_GUARD_TIMEOUT,
+    scaleOut = null,
+    recoverable = false,
     ...serverOptions
   } = options;
   if (errors !== 'reply' && errors !== 'nest') throw new InvalidOptionError('errors', 'must be "reply" or "nest"');
@@ -46,6 +51,13 @@ export function resolveNestOptions(
     throw new InvalidOptionError('ordering', 'must be "none" or "client"');
   }
   if (typeof includeCause !== 'boolean') throw new InvalidOptionError('includeCause', 'must be true or false');
+  if (scaleOut !== null && typeof (scaleOut as Partial<ScaleOut>).start !== 'function') {
+    throw new InvalidOptionError(
+      'scaleOut',
+      'must be made by redisScaleOut() of "nestwire/redis", or have its start()',
+    );
+  }
+  if (typeof recoverable !== 'boolean') throw new InvalidOptionError('recoverable', 'must be true or false');
   if (!(connectionGuardTimeout > 0 && connectionGuardTimeout <= MAX_TIMEOUT)) {
     throw new InvalidOptionError('connectionGuardTimeout', `must be more than 0 and at most ${MAX_TIMEOUT} ms`);
   }
@@ -56,11 +68,13 @@ export function resolveNestOptions(
     nest: {
       errors,
       ordering,
-      streams,
+      streams: { ...streams, recoverable: streams.recoverable ?? recoverable },
       includeCause,
       filters: resolveEnhancers<ExceptionFilter>('filters', filters, modules),
       connectionGuards: resolveEnhancers<CanActivate>('connectionGuards', connectionGuards, modules),
       connectionGuardTimeout,
+      scaleOut,
+      recoverable,
     },
     serverOptions,
   };

@@ -1,4 +1,5 @@
 import type { CanActivate, ExceptionFilter } from '@nestjs/common';
+import type { ScaleOut } from '../scale-out/scale-out.js';
 import type { BoundServerOptions } from '../socket-io/bind-socket-io.js';
 import type { Enhancer } from './enhancers.js';
 import type { StreamDefaults } from './streams/stream-options.js';
@@ -49,4 +50,15 @@ export interface NestwireOptions extends BoundServerOptions {
    * again. Default 10,000: as long as a change of transport may take, well below `connectTimeout`.
    */
   connectionGuardTimeout?: number;
+  /**
+   * Makes several nodes one, behind any balancer: `redisScaleOut({ url })` of `nestwire/redis`. Default: this process alone.
+   * An adapter of socket.io's that the application sets itself, as an option or in `createIOServer()`, stays.
+   */
+  scaleOut?: ScaleOut;
+  /**
+   * Whether what answers one client (results of handlers, `exception`, the output of its streams) is kept for it while it is
+   * away, with `connectionStateRecovery` and `scaleOut`. It then waits for Redis, as every `emit` to one client does.
+   * Acknowledgements never do. Default false. Without `scaleOut` all is kept.
+   */
+  recoverable?: boolean;
 }

@@ -5,6 +5,7 @@ import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { Observable } from 'rxjs';
 import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
 import { closeSocketIoServer, createSocketIoServer, type BoundServerOptions } from '../socket-io/bind-socket-io.js';
+import { ApplicationScaleOut } from './application-scale-out.js';
 import { ConnectionGuards } from './connection-guards/connection-guards.js';
 import { ConnectionHooks } from './connection-hooks.js';
 import { GatewayOptions } from './gateway-options.js';
@@ -52,6 +53,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
   readonly #context: ServerContext;
   readonly #routeHost: RouteHost;
   readonly #streams: ApplicationStreams;
+  readonly #scaleOut: ApplicationScaleOut;
   readonly #servers = new Map<string, Server>();
   /** RegExp namespaces by server and pattern: socket.io would make a second one that no client reaches. */
   readonly #patternNamespaces = new WeakMap<Server, Map<string, Namespace>>();
@@ -90,7 +92,11 @@ export class NestwireAdapter extends AbstractWsAdapter {
       hooks: this.#hooks,
       filters: nest.filters,
       connectionGuards: modules && this.#connectionGuards,
+      emitsThroughCluster: false,
+      recoverable: nest.recoverable,
     };
+    this.#scaleOut = ApplicationScaleOut.of(modules);
+    this.#scaleOut.use(nest.scaleOut, (line) => this.logger.warn(line));
     this.#streams = new ApplicationStreams(nest.streams, this.logger);
     this.#routeHost = {
       logger: this.logger,
@@ -202,9 +208,13 @@ export class NestwireAdapter extends AbstractWsAdapter {
     await closing;
   }
 
-  /** Completes all streams, and waits for what gateways still do for clients that the shutdown disconnected. */
+  /**
+   * Completes all streams, waits for what gateways still do for clients that the shutdown disconnected, and leaves the other
+   * nodes.
+   */
   override async dispose(): Promise<void> {
     await Promise.all([this.#streams.close(), this.#hooks.settled()]);
+    await this.#scaleOut.close();
   }
 
   /** What has happened in the streams of this application since the start, a row a `@SubscribeStream` method. */
@@ -217,9 +227,11 @@ export class NestwireAdapter extends AbstractWsAdapter {
     let server = this.#servers.get(key);
     if (server === undefined) {
       const path = this.#gatewayOptions.path(options.path);
-      const merged = { ...this.#gatewayOptions.of(port, options.path), ...defined(options), path };
-      server = this.createIOServer(port, merged) as Server;
-      setServerContext(server, this.#context);
+      const merged: BoundServerOptions = { ...this.#gatewayOptions.of(port, options.path), ...defined(options), path };
+      const adapter = merged.adapter ?? this.#serverOptions.adapter ?? this.#scaleOut.adapterFor(key);
+      server = this.createIOServer(port, { ...merged, ...(adapter && { adapter }) }) as Server;
+      this.#scaleOut.relay(server, key);
+      setServerContext(server, { ...this.#context, emitsThroughCluster: this.#scaleOut.carriesEmits(server, key) });
       this.#connectionGuards.gate(server);
       this.#servers.set(key, server);
     }

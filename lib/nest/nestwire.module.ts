@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ApplicationScaleOut } from './application-scale-out.js';
 import { enhancersProvider } from './enhancers.js';
 import { ConfigurableModuleClass } from './nestwire.module-definition.js';
 
@@ -7,5 +8,5 @@ import { ConfigurableModuleClass } from './nestwire.module-definition.js';
  * `useFactory` and `inject`, or with `useClass` or `useExisting` of a class with `createNestwireOptions()`. The adapter
  * finds them there.
  */
-@Module({ providers: [enhancersProvider] })
+@Module({ providers: [enhancersProvider, ApplicationScaleOut] })
 export class NestwireModule extends ConfigurableModuleClass {}

@@ -1,6 +1,7 @@
 import { isNativeError } from 'node:util/types';
 import type { ArgumentsHost } from '@nestjs/common';
 import { ackErrorPayload, errorPayload, withCause } from './error-payload.js';
+import { emitAnswer, type AnsweredClient } from './emit-answer.js';
 import { serverContextOf } from './server-context.js';
 
 /** An acknowledgement function of socket.io. */
@@ -62,6 +63,6 @@ function reply(host: ArgumentsHost, ack: Ack | undefined, payload: unknown): voi
     ack(payload);
     return;
   }
-  const client = host.switchToWs().getClient<{ connected?: boolean; emit(event: string, payload: unknown): void }>();
-  if (client.connected !== false) client.emit('exception', payload);
+  const client = host.switchToWs().getClient<AnsweredClient>();
+  if (client.connected !== false) emitAnswer(client, 'exception', payload);
 }

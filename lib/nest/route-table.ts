@@ -3,6 +3,7 @@ import { from, isObservable, type Observable } from 'rxjs';
 import type { Socket } from 'socket.io';
 import type { DeadlineQueue } from '../engine/deadlines.js';
 import { ClientRoutes, type Transform } from './client-routes.js';
+import { emitAnswer } from './emit-answer.js';
 import { HandlerCall } from './handler-call.js';
 import { markAnswered, rememberAnswer, type Ack } from './reply-error.js';
 import type { GatewayStreams } from './streams/gateway-streams.js';
@@ -174,7 +175,7 @@ export class RouteTable {
 function deliver(client: Socket, result: unknown, ack: Ack | undefined): boolean {
   const { event, data } = result as { event?: string; data?: unknown };
   if (event) {
-    client.emit(event, data);
+    emitAnswer(client, event, data);
     return false;
   }
   ack?.(result);

@@ -13,6 +13,13 @@ export interface ServerContext {
   readonly filters: readonly ExceptionFilter[];
   /** Undefined when the adapter does not know the application, and so not its gateways. */
   readonly connectionGuards: ConnectionGuards | undefined;
+  /**
+   * Whether an emit to one client goes through other nodes first: with recovery, socket.io sends it by way of an adapter that
+   * does not deliver before it is in the stream.
+   */
+  readonly emitsThroughCluster: boolean;
+  /** Whether answers to one client go that way, too, and are kept for it. */
+  readonly recoverable: boolean;
 }
 
 /** Kept on the socket.io server: gateway classes may serve several applications of one process, a server serves one. */

@@ -22,17 +22,22 @@ export interface ScaleOutHost {
 /** One application's part in it. */
 export interface ScaleOutNode {
   /**
-   * Resolves when other nodes can find this one; rejects when that is not to be waited for any longer. The application
-   * waits for it before it listens, and fails to start when it rejects.
+   * Resolves when other nodes can find this one and its servers; rejects when that is not to be waited for any longer. The
+   * application asks for it once it has made its servers, waits for it before it listens, and fails to start when it
+   * rejects.
    */
   readonly ready: Promise<void>;
-  /** The option `adapter` of the application's socket.io servers. */
-  readonly adapter: ServerOptions['adapter'];
+  /**
+   * The option `adapter` of one socket.io server. Servers with different names do not hear each other.
+   *
+   * @param name tells the servers of one application from each other, the same on all nodes: one and the same server of the
+   *   application (port and path) has the same name on all of them.
+   */
+  adapterFor(name: string): ServerOptions['adapter'];
   /**
    * The relay of one engine.
    *
-   * @param name tells the engines of one application from each other, the same on all nodes: one and the same server of the
-   *   application (port and path) has the same name on all of them.
+   * @param name that of its server.
    */
   relayFor(name: string, engine: Engine): Relay;
   /** Tells the other nodes that this one is leaving, and lets go of all it holds. Called after the servers have closed. */

@@ -50,6 +50,11 @@ export interface StreamDefaults {
    * (`limits.maxBufferedBytes`), at which a client is disconnected.
    */
   slowReaders?: { bytes: number; policy: SlowReaderPolicy };
+  /**
+   * Whether output for the stream's own client is kept for it while it is away, with `connectionStateRecovery` and
+   * `scaleOut`; it then waits for Redis. Default: the application's `recoverable`, which is false.
+   */
+  recoverable?: boolean;
 }
 
 /** Options of `@SubscribeStream`. */
@@ -83,6 +88,7 @@ export interface StreamSettings {
     readonly maxDelay: number;
   };
   readonly slowReaders: { readonly bytes: number; readonly policy: SlowReaderPolicy } | null;
+  readonly recoverable: boolean;
 }
 
 /** What may wait of one client by default, also for handlers in order (`ordering: 'client'`). */
@@ -109,6 +115,7 @@ export function streamSettings(options: StreamOptions, defaults: StreamDefaults)
     onError: scope === 'gateway' && onError === 'disconnect' ? 'complete' : onError,
     restart: merge({ limit: 5, window: 60_000, delay: 100, maxDelay: 5_000 }, defaults.restart, options.restart),
     slowReaders: options.slowReaders ?? defaults.slowReaders ?? null,
+    recoverable: options.recoverable ?? defaults.recoverable ?? false,
   };
 }
 
@@ -161,7 +168,9 @@ export function checkStreamOptions(options: StreamOptions, where: string): void 
     if (value !== undefined && !values.includes(value as string))
       throw new InvalidOptionError(`${where}.${path.join('.')}`, `must be one of ${values.join(', ')}`);
   }
-  const { slowReaders } = options;
+  const { slowReaders, recoverable } = options;
+  if (recoverable !== undefined && typeof recoverable !== 'boolean')
+    throw new InvalidOptionError(`${where}.recoverable`, 'must be true or false');
   if (slowReaders !== undefined && (slowReaders.bytes === undefined || slowReaders.policy === undefined))
     throw new InvalidOptionError(`${where}.slowReaders`, 'needs both bytes and policy');
   if (options.scope === 'gateway' && options.onError === 'disconnect')

@@ -2,6 +2,7 @@ import type { BroadcastOperator, Namespace, Socket } from 'socket.io';
 import type { Session } from '../../engine/session.js';
 import { isOutgoing, type Recipients } from '../../streams/outgoing.js';
 import { waitingBytes } from '../../streams/writable.js';
+import { emitAnswer } from '../emit-answer.js';
 import type { StreamSettings } from './stream-options.js';
 
 /** What output needs of the stream it comes from. */
@@ -53,7 +54,7 @@ export class StreamOutput {
 
   private sendTo(client: Socket, event: string, data: unknown): void {
     if (this.isSlow(client)) this.holdBack(client, event, data);
-    else client.emit(event, data);
+    else emitAnswer(client, event, data, this.host.settings.recoverable);
   }
 
   private broadcast(client: Socket | null, event: string, data: unknown, { to, except }: Recipients): void {
@@ -111,7 +112,8 @@ export class StreamOutput {
       }
       const held = this.latest.get(client)!;
       this.latest.delete(client);
-      for (const [event, data] of held) client.emit(event, data);
+      const { recoverable } = this.host.settings;
+      for (const [event, data] of held) emitAnswer(client, event, data, recoverable);
     });
   }
 }

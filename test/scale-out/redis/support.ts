@@ -1,0 +1,103 @@
+import type { Type } from '@nestjs/common';
+import {
+  ConnectedSocket,
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  WebSocketServer,
+  type WsResponse,
+} from '@nestjs/websockets';
+import {
+  MessageStream,
+  NestwireModule,
+  SubscribeStream,
+  type NestwireOptions,
+  type Server,
+  type Socket,
+} from 'nestwire';
+import { redisScaleOut } from 'nestwire/redis';
+import { map, type Observable } from 'rxjs';
+import type { Engine } from '../../../lib/engine/index.js';
+import type { RelayStats } from '../../../lib/engine/relay.js';
+import type { RedisScaleOutOptions } from '../../../lib/scale-out/redis/options.js';
+import { nestwire, startApp, type RunningApp } from '../../nest/support.js';
+import type { RedisServer } from '../../support/redis-server.js';
+
+/** A gateway that does a little of everything. */
+@WebSocketGateway()
+export class Gateway {
+  @WebSocketServer() server!: Server;
+
+  @SubscribeMessage('ack')
+  ack(@MessageBody() data: string): string {
+    return `${data}!`;
+  }
+
+  @SubscribeMessage('answer')
+  answer(@MessageBody() data: string): WsResponse<string> {
+    return { event: 'answered', data };
+  }
+
+  @SubscribeStream('stream')
+  stream(@MessageStream() data$: Observable<string>): Observable<string> {
+    return data$.pipe(map((data) => `${data} streamed`));
+  }
+
+  @SubscribeMessage('local')
+  local(@MessageBody() data: string): void {
+    this.server.local.emit('said', data);
+  }
+
+  @SubscribeMessage('say')
+  say(@MessageBody() data: string): void {
+    this.server.emit('said', data);
+  }
+
+  @SubscribeMessage('join')
+  join(@MessageBody() rooms: string[], @ConnectedSocket() client: Socket): void {
+    void client.join(rooms);
+  }
+
+  @SubscribeMessage('leave')
+  async leave(@MessageBody() room: string, @ConnectedSocket() client: Socket): Promise<string> {
+    await client.leave(room);
+    return 'left';
+  }
+}
+
+export interface Node extends RunningApp {
+  readonly io: Server;
+  /** What the application has logged about scale-out. */
+  readonly lines: () => string[];
+}
+
+/** Starts one node of an application on the loopback. */
+export async function startNode(
+  redis: RedisServer,
+  scaleOut: RedisScaleOutOptions = {},
+  options: NestwireOptions = {},
+  providers: Type[] = [Gateway],
+): Promise<Node> {
+  const relay = { host: '127.0.0.1', ...scaleOut.relay };
+  const running = await startApp({
+    imports: [NestwireModule.forRoot({ ...options, scaleOut: redisScaleOut({ url: redis.url, ...scaleOut, relay }) })],
+    providers,
+    adapter: nestwire(),
+  });
+  return {
+    ...running,
+    io: running.app.get<Gateway>(providers[0]!).server,
+    lines: () => running.logger.warnings.map(String).filter((line) => line.includes('Redis')),
+  };
+}
+
+/** The numbers about a node's relay. */
+export function relayStats(io: Server): RelayStats {
+  return (io.engine as unknown as Engine & { relay: { stats(): RelayStats } }).relay.stats();
+}
+
+/** Asks again until something holds; the runner's time limit ends it. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  // oxlint-disable-next-line no-await-in-loop
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
