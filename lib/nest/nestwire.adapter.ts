@@ -7,6 +7,8 @@ import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
 import { closeSocketIoServer, createSocketIoServer, type BoundServerOptions } from '../socket-io/bind-socket-io.js';
 import { ConnectionGuards } from './connection-guards/connection-guards.js';
 import { ConnectionHooks } from './connection-hooks.js';
+import type { ApplicationEmitters } from './emitters/application-emitters.js';
+import { findApplicationEmitters } from './emitters/emitters.module.js';
 import { GatewayOptions } from './gateway-options.js';
 import { findGateways, findModuleOptions, type Gateway } from './gateways.js';
 import { resolveNestOptions } from './nest-options.js';
@@ -52,6 +54,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
   readonly #context: ServerContext;
   readonly #routeHost: RouteHost;
   readonly #streams: ApplicationStreams;
+  readonly #emitters: ApplicationEmitters | undefined;
   readonly #servers = new Map<string, Server>();
   /** RegExp namespaces by server and pattern: socket.io would make a second one that no client reaches. */
   readonly #patternNamespaces = new WeakMap<Server, Map<string, Namespace>>();
@@ -102,6 +105,8 @@ export class NestwireAdapter extends AbstractWsAdapter {
       gateways.map(({ metatype }) => metatype),
       serverOptions.path,
     );
+    this.#emitters = modules && findApplicationEmitters(modules);
+    this.#emitters?.bind((port, path) => this.#gatewayOptions.serverKey(port, path));
     const contexts = app?.get(ExternalContextCreator, { strict: false });
     for (const gateway of gateways) this.#prepare(gateway, contexts!);
   }
@@ -196,6 +201,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
     if (closing === undefined) {
       const keepHttpServer = this.forceCloseConnections && server.httpServer === this.httpServer;
       for (const [key, one] of this.#servers) if (one === server) this.#servers.delete(key);
+      this.#emitters?.close(server as Server);
       closing = closeSocketIoServer(server as Server, { keepHttpServer });
       this.#closing.set(server, closing);
     }
@@ -221,6 +227,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
       server = this.createIOServer(port, merged) as Server;
       setServerContext(server, this.#context);
       this.#connectionGuards.gate(server);
+      this.#emitters?.serve(key, server);
       this.#servers.set(key, server);
     }
     return server;
