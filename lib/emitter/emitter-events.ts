@@ -10,15 +10,8 @@ type Args<F> = IsAny<F> extends true ? any[] : F extends (...args: infer A) => u
 /** What an event carries: what its function takes, without the acknowledgement at the end. */
 export type EventData<F> = Args<F> extends [...infer D, Callback] ? D : Args<F>;
 
-/** The only thing that an event carries; undefined when it carries nothing, never when it carries several. */
-export type SingleData<F> =
-  IsAny<F> extends true
-    ? any
-    : EventData<F> extends []
-      ? undefined
-      : EventData<F> extends [data?: infer D]
-        ? D
-        : never;
+/** The first thing that an event carries; undefined when it carries nothing. */
+export type SingleData<F> = IsAny<F> extends true ? any : EventData<F> extends [] ? undefined : EventData<F>[0];
 
 /** What clients answer to an event: what its acknowledgement takes, without an error in front. */
 export type Answer<F> =
@@ -30,12 +23,16 @@ export type Answer<F> =
         : A[0]
       : never;
 
-/** Events that carry at most one thing. */
+/** Events for which one thing is enough, or nothing. */
 export type SingleEvent<Events extends EventsMap> = {
-  [E in EventName<Events>]: IsAny<Events[E]> extends true ? E : EventData<Events[E]> extends [unknown?] ? E : never;
+  [E in EventName<Events>]: IsAny<Events[E]> extends true
+    ? E
+    : EventData<Events[E]> extends [any, any, ...any[]]
+      ? never
+      : E;
 }[EventName<Events>];
 
-/** Events that clients answer, and that carry at most one thing. */
+/** Events that clients answer, and for which one thing is enough, or nothing. */
 export type RequestEvent<Events extends EventsMap> = {
   [E in SingleEvent<Events>]: IsAny<Events[E]> extends true
     ? E

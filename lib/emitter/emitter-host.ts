@@ -1,6 +1,12 @@
 import { Subscription, type TeardownLogic } from 'rxjs';
 import type { Namespace, Server } from 'socket.io';
-import { closeDetached, closeReplaced, declaredNamespace, detachedNamespace, isFleeting } from '../socket-io/namespaces.js';
+import {
+  closeDetached,
+  closeReplaced,
+  declaredNamespace,
+  detachedNamespace,
+  isFleeting,
+} from '../socket-io/namespaces.js';
 import { Emitter } from './emitter.js';
 import type { EmitterTarget } from './emitter-target.js';
 

@@ -53,7 +53,7 @@ interface Debtor {
 
 /** @throws RangeError for a time that no timer can wait. */
 export function checkTimeout(timeout: number): void {
-  if (!(timeout > 0 && timeout <= MAX_TIMEOUT))
+  if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= MAX_TIMEOUT))
     throw new RangeError(`timeout must be more than 0 and at most ${MAX_TIMEOUT} ms`);
 }
 

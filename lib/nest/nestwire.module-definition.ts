@@ -6,8 +6,7 @@ export const {
   MODULE_OPTIONS_TOKEN: NESTWIRE_OPTIONS,
   OPTIONS_TYPE,
   ASYNC_OPTIONS_TYPE,
-} =
-  new ConfigurableModuleBuilder<NestwireOptions>({ moduleName: 'Nestwire' })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createNestwireOptions')
-    .build();
+} = new ConfigurableModuleBuilder<NestwireOptions>({ moduleName: 'Nestwire' })
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createNestwireOptions')
+  .build();

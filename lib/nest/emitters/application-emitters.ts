@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Server } from 'socket.io';
 import type { Emitter } from '../../emitter/emitter.js';
 import { EmitterHost } from '../../emitter/emitter-host.js';
@@ -23,7 +23,7 @@ interface Served {
 
 /** The emitters of one application that serves gateways: a host for each server, before it is there. */
 @Injectable()
-export class ApplicationEmitters extends EmitterSource implements OnApplicationBootstrap {
+export class ApplicationEmitters extends EmitterSource implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Emitter');
   private readonly served = new Map<string, Served>();
   private readonly servers = new Map<string, Server>();
@@ -65,6 +65,11 @@ export class ApplicationEmitters extends EmitterSource implements OnApplicationB
       host.start();
       if (host.isAwaited) this.unserved(key);
     }
+  }
+
+  /** Servers are closed by now; what waited for one waits no more. */
+  onApplicationShutdown(): void {
+    for (const { host } of this.served.values()) host.close();
   }
 
   private connect({ address, host }: Served): void {
