@@ -10,10 +10,14 @@ import {
 import { Emitter } from './emitter.js';
 import type { EmitterTarget } from './emitter-target.js';
 
-/** What a host tells others. */
-export interface EmitterHostLog {
+/** Who hears of what a host notices. */
+export interface EmitterHostListener {
   warn(text: string): void;
   error(error: unknown): void;
+  /** Something is sent, and there is no server; each time. */
+  unserved?(): void;
+  /** A namespace is reached on other nodes alone, since this one does not serve it; once for each. */
+  detached?(namespace: string): void;
 }
 
 /**
@@ -24,6 +28,7 @@ export interface EmitterHostLog {
  * const host = new EmitterHost(logger);
  * host.serve(new Server({ adapter }));
  * host.start();
+ * host.target('/board').find(); // its adapter begins to look for the other nodes, before something is sent
  * host.emitter('/board').emit('strokes', strokes);
  * ```
  *
@@ -39,14 +44,7 @@ export class EmitterHost {
   private readonly targets = new Map<string, NamespaceTarget>();
   private waiting: (() => void)[] = [];
 
-  /**
-   * @param log of the application.
-   * @param onUnserved is called when something is sent and there is no server, each time.
-   */
-  constructor(
-    readonly log: EmitterHostLog,
-    readonly onUnserved: () => void = () => {},
-  ) {}
+  constructor(readonly listener: EmitterHostListener) {}
 
   /** Whether something waits for the start. */
   get isAwaited(): boolean {
@@ -132,7 +130,7 @@ class NamespaceTarget implements EmitterTarget {
   find(): Namespace | null {
     const { server, isStarted, isClosed } = this.host;
     if (server === null) {
-      if (!isClosed) this.host.onUnserved();
+      if (!isClosed) this.host.listener.unserved?.();
       return null;
     }
     // a namespace that is made from a pattern takes over what stands on the pattern at that time, which may be no guards yet
@@ -148,11 +146,11 @@ class NamespaceTarget implements EmitterTarget {
   }
 
   failed(error: unknown): void {
-    this.host.log.error(error);
+    this.host.listener.error(error);
   }
 
   warn(text: string): void {
-    this.host.log.warn(`emitter of ${this.name}: ${text}`);
+    this.host.listener.warn(`emitter of ${this.name}: ${text}`);
   }
 
   /** The server has a namespace of this name, perhaps once more. */
@@ -169,9 +167,7 @@ class NamespaceTarget implements EmitterTarget {
   }
 
   private detach(server: Server): Namespace {
-    this.host.log.warn(
-      `Nobody serves the namespace "${this.name}" here: its emitter reaches clients of other nodes of a cluster, and nobody of this one`,
-    );
+    this.host.listener.detached?.(this.name);
     return (this.detached = detachedNamespace(server, this.name));
   }
 }

@@ -21,8 +21,10 @@ export function declaredNamespace(server: Server, name: string): Namespace | nul
 
 /** Whether socket.io takes a namespace away when its last client leaves, as it does with those that were made from a pattern. */
 export function isFleeting(server: Server): boolean {
-  return (server as unknown as { readonly opts: { cleanupEmptyChildNamespaces?: boolean } }).opts
-    .cleanupEmptyChildNamespaces === true;
+  return (
+    (server as unknown as { readonly opts: { cleanupEmptyChildNamespaces?: boolean } }).opts
+      .cleanupEmptyChildNamespaces === true
+  );
 }
 
 /**

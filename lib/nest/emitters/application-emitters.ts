@@ -35,7 +35,12 @@ export class ApplicationEmitters extends EmitterSource implements OnApplicationB
     const key = `${address.port} ${address.path ?? ''}`;
     let served = this.served.get(key);
     if (served === undefined) {
-      const host = new EmitterHost(this.logger, () => this.unserved(key));
+      const host = new EmitterHost({
+        warn: (text) => this.logger.warn(text),
+        error: (error) => this.logger.error(error),
+        unserved: () => this.unserved(key),
+        detached: (namespace) => this.logger.warn(notServed(namespace)),
+      });
       this.served.set(key, (served = { address, host, isReported: false }));
       this.connect(served);
     }
@@ -96,4 +101,11 @@ const NO_ADAPTER =
 function noGateway({ port, path }: ResolvedAddress): string {
   const where = `${port === 0 ? "the application's port" : `port ${port}`}, path "${path ?? 'default'}"`;
   return `An emitter is used, but reaches nobody: no gateway is served at ${where}.`;
+}
+
+function notServed(namespace: string): string {
+  return (
+    `No gateway serves the namespace "${namespace}": its emitter reaches clients of other nodes of a cluster, and ` +
+    'nobody of this one.'
+  );
 }
