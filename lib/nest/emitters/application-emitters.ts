@@ -89,8 +89,10 @@ export class ApplicationEmitters extends EmitterSource implements OnApplicationB
   private unserved(key: string): void {
     const served = this.served.get(key)!;
     if (!this.hasStarted || served.isReported) return;
-    served.isReported = true;
-    this.logger.warn(this.serverKey === undefined ? NO_ADAPTER : noGateway(served.address));
+    const hasAdapter = this.serverKey !== undefined;
+    // without an adapter the same is true of all
+    for (const one of hasAdapter ? [served] : this.served.values()) one.isReported = true;
+    this.logger.warn(hasAdapter ? noGateway(served.address) : NO_ADAPTER);
   }
 }
 

@@ -33,12 +33,13 @@ const REQUESTED = new Map<string, ResolvedAddress>();
  * To be called before the application is made, where nothing else asks for this emitter.
  *
  * @param address a namespace of the application's own server, or of another one. Default the main namespace.
- * @throws TypeError for a namespace that is no text, or that has a comma in it, which ends a name on the wire.
+ * @throws TypeError for a namespace that is no text, or that has a comma in it, which ends a name on the wire; for a port that is none.
  */
 export function getEmitterToken(address: string | EmitterAddress = {}): string {
   const { namespace = '/', port = 0, path } = typeof address === 'string' ? { namespace: address } : address;
-  if (typeof namespace !== 'string')
+  if (typeof namespace !== 'string' || address instanceof RegExp)
     throw new TypeError('an emitter is for one namespace: name one that the pattern allows, and not the pattern');
+  if (!Number.isInteger(port) || port < 0) throw new TypeError(`a port is a number: ${String(port)}`);
   if (namespace.includes(',')) throw new TypeError(`a namespace cannot have a comma in its name: "${namespace}"`);
   const resolved: ResolvedAddress = {
     namespace: namespace.startsWith('/') ? namespace : `/${namespace}`,
