@@ -67,7 +67,9 @@ export class Emitter<Events extends EventsMap = any> {
 
   /** Only clients in one of these rooms, besides those in rooms named before; the id of a client is a room. None: nobody. */
   to(rooms: RoomNames): Emitter<Events> {
-    return this.narrowed({ to: [...(this.narrowing.to ?? []), ...listOf(rooms)] });
+    const { to, except, volatile, local } = this.narrowing;
+    const names = to === null ? listOf(rooms) : [...to, ...listOf(rooms)];
+    return new Emitter(this.target, { to: names, except, volatile, local });
   }
 
   /** No clients in one of these rooms, nor in those named before. */
@@ -157,12 +159,12 @@ export class Emitter<Events extends EventsMap = any> {
 
   /** Makes the clients join rooms. */
   join(rooms: RoomNames): void {
-    this.current()?.socketsJoin([...listOf(rooms)]);
+    this.current()?.socketsJoin(listOf(rooms) as string[]);
   }
 
   /** Makes the clients leave rooms. */
   leave(rooms: RoomNames): void {
-    this.current()?.socketsLeave([...listOf(rooms)]);
+    this.current()?.socketsLeave(listOf(rooms) as string[]);
   }
 
   /**
@@ -205,15 +207,16 @@ export class Emitter<Events extends EventsMap = any> {
   }
 }
 
-/** socket.io's own object for it; it keeps no state, so that one serves all that is sent. */
+/** socket.io's own object for it; it keeps no state, so that one serves all that is sent. It copies the lists. */
 function operatorOf(namespace: Namespace, { to, except, volatile, local }: Narrowing): Operator {
-  let operator: Operator = to === null ? namespace.except([...except]) : namespace.to([...to]);
-  if (to !== null && except.length > 0) operator = operator.except([...except]);
+  let operator: Operator = to === null ? namespace.except(except as string[]) : namespace.to(to as string[]);
+  if (to !== null && except.length > 0) operator = operator.except(except as string[]);
   if (volatile) operator = operator.volatile;
   if (local) operator = operator.local;
   return operator;
 }
 
+/** A list that nobody else can change. */
 function listOf(rooms: RoomNames): readonly string[] {
-  return typeof rooms === 'string' ? [rooms] : rooms;
+  return typeof rooms === 'string' ? [rooms] : [...rooms];
 }
