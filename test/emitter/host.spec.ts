@@ -260,6 +260,9 @@ describe('namespaces', () => {
       socket.disconnect();
       // oxlint-disable-next-line no-await-in-loop
       await until(() => !io._nsps.has('/room-1'), 'the namespace has gone');
+      // the adapter of the one that has gone is closed, and so no way to other nodes
+      emitters[1]!.emit('news', 'nobody here');
+      expect(io._nsps.has('/room-1')).toBe(true);
     }
   });
 
