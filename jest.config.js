@@ -21,6 +21,7 @@ const common = {
     '^nestwire/client$': '<rootDir>/lib/client/index.ts',
     '^nestwire/engine$': '<rootDir>/lib/engine/index.ts',
     '^nestwire/redis$': '<rootDir>/lib/redis/index.ts',
+    '^nestwire/scale-out$': '<rootDir>/lib/scale-out/index.ts',
     '^nestwire/testing$': '<rootDir>/lib/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

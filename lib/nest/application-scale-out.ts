@@ -4,6 +4,7 @@ import type { Server, ServerOptions } from 'socket.io';
 import { Engine } from '../engine/index.js';
 import type { Relay } from '../engine/relay.js';
 import type { ScaleOut, ScaleOutNode } from '../scale-out/scale-out.js';
+import { findProvider } from './find-provider.js';
 
 /**
  * The part of one application in scale-out. Provided by `NestwireModule`, so that the application waits for it before it
@@ -17,11 +18,7 @@ export class ApplicationScaleOut implements OnApplicationBootstrap {
 
   /** The one of an application, or a new one, for which nobody waits. */
   static of(modules: ModulesContainer | undefined): ApplicationScaleOut {
-    for (const { providers } of modules?.values() ?? []) {
-      const instance: unknown = providers.get(ApplicationScaleOut)?.instance;
-      if (instance instanceof ApplicationScaleOut) return instance;
-    }
-    return new ApplicationScaleOut();
+    return findProvider(modules, ApplicationScaleOut) ?? new ApplicationScaleOut();
   }
 
   /** Says how to scale out, if at all. Nothing is begun before there is a server. */

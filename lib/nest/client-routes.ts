@@ -26,6 +26,8 @@ export class ClientRoutes {
   disconnected: ((reason: string) => void) | null;
   /** Observables that still run for this client, whatever their gateway; kept by the first of the chain. */
   live: Set<Subscription> | null;
+  /** How many messages are being handled, whatever their gateway; kept by the first of the chain. */
+  private running: number;
   /** Messages that are handled in order, whatever their gateway; kept by the first of the chain. */
   private ordered: ClientQueue | null;
   private first: ClientRoutes;
@@ -37,6 +39,7 @@ export class ClientRoutes {
     this.transform = null;
     this.disconnected = null;
     this.live = null;
+    this.running = 0;
     this.ordered = null;
     this.first = first ?? this;
     this.next = null;
@@ -45,6 +48,26 @@ export class ClientRoutes {
   /** The client's queue of messages that are handled in order. */
   queue(): ClientQueue {
     return (this.first.ordered ??= new ClientQueue());
+  }
+
+  /** A handler of the client's begins. */
+  begin(): void {
+    this.first.running++;
+  }
+
+  /** Its result is there, and on its way. */
+  end(): void {
+    this.first.running--;
+  }
+
+  /** Whether something that a client has sent is still being handled, or waits for its turn. */
+  static isBusy(client: Client): boolean {
+    const first = client[ROUTES];
+    if (first === undefined) return false;
+    if (first.running > 0 || first.ordered?.isIdle === false) return true;
+    let routes: ClientRoutes | null = first;
+    while (routes !== null && routes.table.streams?.isBusy(client) !== true) routes = routes.next;
+    return routes !== null;
   }
 
   /** A client's part of a table; undefined when it has none. */

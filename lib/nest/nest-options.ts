@@ -22,6 +22,7 @@ export interface NestOptions {
   readonly connectionGuardTimeout: number;
   readonly scaleOut: ScaleOut | null;
   readonly recoverable: boolean;
+  readonly drain: number;
 }
 
 /**
@@ -44,6 +45,7 @@ export function resolveNestOptions(
     connectionGuardTimeout = DEFAULT_CONNECTION_GUARD_TIMEOUT,
     scaleOut = null,
     recoverable = false,
+    drain = 0,
     ...serverOptions
   } = options;
   if (errors !== 'reply' && errors !== 'nest') throw new InvalidOptionError('errors', 'must be "reply" or "nest"');
@@ -61,6 +63,9 @@ export function resolveNestOptions(
   if (!(connectionGuardTimeout > 0 && connectionGuardTimeout <= MAX_TIMEOUT)) {
     throw new InvalidOptionError('connectionGuardTimeout', `must be more than 0 and at most ${MAX_TIMEOUT} ms`);
   }
+  if (!(drain >= 0 && drain <= MAX_TIMEOUT)) {
+    throw new InvalidOptionError('drain', `must be 0 or more and at most ${MAX_TIMEOUT} ms`);
+  }
   if (modules === undefined && filters !== undefined) {
     throw new InvalidOptionError('filters', 'needs the application: new NestwireAdapter(server, { app })');
   }
@@ -75,6 +80,7 @@ export function resolveNestOptions(
       connectionGuardTimeout,
       scaleOut,
       recoverable,
+      drain,
     },
     serverOptions,
   };

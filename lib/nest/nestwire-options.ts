@@ -61,4 +61,10 @@ export interface NestwireOptions extends BoundServerOptions {
    * Acknowledgements never do. Default false. Without `scaleOut` all is kept.
    */
   recoverable?: boolean;
+  /**
+   * Milliseconds that clients have to leave when the application is shut down: new ones are refused, those that are there are
+   * told little by little to connect again, elsewhere, once what they sent is answered. Needs `NestwireModule`, and
+   * `app.enableShutdownHooks()` for signals. Default 0: all are disconnected at once, as in Nest.
+   */
+  drain?: number;
 }

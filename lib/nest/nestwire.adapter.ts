@@ -5,6 +5,7 @@ import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { Observable } from 'rxjs';
 import type { Namespace, Server, ServerOptions, Socket } from 'socket.io';
 import { closeSocketIoServer, createSocketIoServer, type BoundServerOptions } from '../socket-io/bind-socket-io.js';
+import { ApplicationDrain } from './application-drain.js';
 import { ApplicationScaleOut } from './application-scale-out.js';
 import { ConnectionGuards } from './connection-guards/connection-guards.js';
 import { ConnectionHooks } from './connection-hooks.js';
@@ -99,6 +100,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
       recoverable: nest.recoverable,
     };
     this.#scaleOut = ApplicationScaleOut.of(modules);
+    ApplicationDrain.of(modules).use(nest.drain, this.#servers);
     this.#scaleOut.use(nest.scaleOut, (line) => this.logger.warn(line));
     this.#streams = new ApplicationStreams(nest.streams, this.logger);
     this.#routeHost = {

@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { ApplicationDrain } from './application-drain.js';
 import { ApplicationScaleOut } from './application-scale-out.js';
 import { ApplicationEmitters } from './emitters/application-emitters.js';
 import { EmittersModule } from './emitters/emitters.module.js';
@@ -10,7 +11,7 @@ import { ConfigurableModuleClass, type ASYNC_OPTIONS_TYPE, type OPTIONS_TYPE } f
  * `useFactory` and `inject`, or with `useClass` or `useExisting` of a class with `createNestwireOptions()`. The adapter
  * finds them there. With them come the emitters of `@InjectEmitter()`, for all modules.
  */
-@Module({ providers: [enhancersProvider, ApplicationScaleOut] })
+@Module({ providers: [enhancersProvider, ApplicationScaleOut, ApplicationDrain] })
 export class NestwireModule extends ConfigurableModuleClass {
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
     return withEmitters(super.forRoot(options));

@@ -118,20 +118,22 @@ export class RouteTable {
     settled: (() => void) | undefined,
   ): Promise<void> {
     const { answersItself } = this.routes![index]!;
-    const transform = ClientRoutes.find(client, this)!.transform;
+    const routes = ClientRoutes.find(client, this)!;
+    const { transform } = routes;
+    routes.begin();
     try {
       const watched = ack !== undefined && answersItself && this.host.answersByAck ? rememberAnswer(ack) : ack;
       const returned: unknown = callback(data, watched);
       const automaticAck = answersItself ? undefined : ack;
       if (transform !== null) {
-        this.subscribe(client, transform(returned), automaticAck, settled);
+        this.subscribe(client, transform(returned), automaticAck, once(routes, settled));
         return;
       }
       const result = await returned;
       // what a client that has gone would get is dropped; streams that nobody would end are not begun
       const isWanted = result !== undefined && result !== null && client.connected !== false;
       if (isWanted && isObservable(result)) {
-        this.subscribe(client, result, automaticAck, settled);
+        this.subscribe(client, result, automaticAck, once(routes, settled));
         return;
       }
       if (isWanted) deliver(client, result, automaticAck);
@@ -139,15 +141,11 @@ export class RouteTable {
       // a filter of the application has thrown; the next message of this event is handled as if nothing had happened
       this.host.logger.error(error);
     }
+    routes.end();
     settled?.();
   }
 
-  private subscribe(
-    client: Socket,
-    results: Observable<unknown>,
-    ack: Ack | undefined,
-    settled: (() => void) | undefined,
-  ): void {
+  private subscribe(client: Socket, results: Observable<unknown>, ack: Ack | undefined, settled: () => void): void {
     const subscription = from(results).subscribe({
       next: (result) => {
         try {
@@ -157,7 +155,7 @@ export class RouteTable {
         } catch (error) {
           this.host.logger.error(error);
         } finally {
-          settled?.();
+          settled();
         }
       },
       error: (error: unknown) => this.host.logger.error(error),
@@ -166,6 +164,17 @@ export class RouteTable {
     subscription.add(settled);
     ClientRoutes.endWithClient(client, subscription);
   }
+}
+
+/** Ends a message whose result is an Observable: at its first value or its end, whatever comes first. */
+function once(routes: ClientRoutes, settled: (() => void) | undefined): () => void {
+  let isOver = false;
+  return () => {
+    if (isOver) return;
+    isOver = true;
+    routes.end();
+    settled?.();
+  };
 }
 
 /**

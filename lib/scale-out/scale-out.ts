@@ -32,8 +32,9 @@ export interface ScaleOutNode {
    *
    * @param name tells the servers of one application from each other, the same on all nodes: one and the same server of the
    *   application (port and path) has the same name on all of them.
+   * @returns undefined for socket.io's own, which knows this node alone.
    */
-  adapterFor(name: string): ServerOptions['adapter'];
+  adapterFor(name: string): ServerOptions['adapter'] | undefined;
   /**
    * The relay of one engine.
    *

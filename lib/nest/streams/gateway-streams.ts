@@ -81,8 +81,7 @@ export class GatewayStreams {
   /** Completes the streams of a client that has gone, once what it had sent before is in them. */
   leave(client: Socket, queue: ClientQueue | null): void {
     if (!this.clients.delete(client)) return;
-    const queues = [...this.all()].map((route) => route.queueOf(client));
-    const busy = [queue, ...queues].filter((one) => one && !one.isIdle) as ClientQueue[];
+    const busy = [queue, ...this.queuesOf(client)].filter((one) => one && !one.isIdle) as ClientQueue[];
     if (busy.length === 0) {
       this.end(client);
       return;
@@ -93,6 +92,11 @@ export class GatewayStreams {
       if (--left === 0) this.end(client);
     };
     for (const one of busy) one.whenIdle(idle);
+  }
+
+  /** Whether messages of a client are on their way into streams that have a queue of their own for it. */
+  isBusy(client: Socket): boolean {
+    return this.queuesOf(client).some((queue) => queue?.isIdle === false);
   }
 
   /** Completes all streams, those of clients once what they had sent is in them, ten seconds at most. */
@@ -112,6 +116,10 @@ export class GatewayStreams {
 
   stats(): StreamStats[] {
     return [...this.all()].map(({ stats }) => ({ ...stats }));
+  }
+
+  private queuesOf(client: Socket): (ClientQueue | undefined)[] {
+    return [...this.all()].map((route) => route.queueOf(client));
   }
 
   private end(client: Socket, force = false): void {
