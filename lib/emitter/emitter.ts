@@ -55,7 +55,7 @@ export class Emitter<Events extends EventsMap = any> {
   private adapter: Adapter | null;
   private operator: Operator | null;
 
-  /** @internal Applications get theirs by `@InjectEmitter()`. */
+  /** Applications get theirs by `@InjectEmitter()`, and tests by `fakeEmitter()`. */
   constructor(target: EmitterTarget, narrowing: Narrowing = EVERYBODY) {
     this.target = target;
     this.narrowing = narrowing;
