@@ -1,0 +1,3 @@
+import { describeRoundRobin } from './round-robin.js';
+
+describeRoundRobin(30, 20);
