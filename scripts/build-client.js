@@ -72,6 +72,9 @@ const smaller = {
   },
 };
 
+// else Vite takes the stock client's modules for developers, should a test have it built
+process.env.NODE_ENV = 'production';
+
 await build({
   configFile: false,
   logLevel: 'warn',
