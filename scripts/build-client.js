@@ -21,9 +21,11 @@ const sources = readdirSync('lib/client', { recursive: true })
 
 const shortNames = {
   name: 'short-names',
-  renderChunk(code, { modules }) {
+  async renderChunk(code, { modules }) {
     const others = Object.entries(modules).filter(([path]) => !path.startsWith(BUILT));
-    const names = privateNames(sources, others.map(([, module]) => module.code).join('\n'));
+    const parts = others.map(([path, module]) => transformWithEsbuild(module.code, path, { minifyWhitespace: true }));
+    // without comments, whose words are not names
+    const names = privateNames(sources, (await Promise.all(parts)).map((part) => part.code).join('\n'));
     return transformWithEsbuild(code, 'nestwire.js', {
       mangleProps: new RegExp(`^(_.+|${names.join('|')})$`),
       // socket.io-client reaches for some of its own as `io["_destroy"]`
@@ -31,6 +33,32 @@ const shortNames = {
       reserveProps: new RegExp(`^(${RESERVED.join('|')})$`),
       target: 'es2020',
     });
+  },
+};
+
+/** Parts of the stock client for what has no ES2020, or takes no script tag: ActiveX, `attachEvent`, React Native. */
+const OUTDATED = [
+  [
+    'transports/polling-xhr.js',
+    /if \(!xdomain\) \{\s*try \{\s*return new globalThis\[.*?\}\s*catch \(e\) \{ \}\s*\}/s,
+    '',
+  ],
+  ['transports/polling-xhr.js', 'typeof attachEvent === "function"', 'false'],
+  ['transports/websocket.js', /const isReactNative =.*?;/s, 'const isReactNative = false;'],
+];
+
+const upToDate = {
+  name: 'up-to-date',
+  transform(code, id) {
+    const mine = OUTDATED.filter(([path]) => id.endsWith(`engine.io-client/build/esm/${path}`));
+    if (mine.length === 0) return undefined;
+    for (const [path, outdated, replacement] of mine) {
+      const before = code;
+      // as many lines, for the source map
+      code = code.replace(outdated, (part) => replacement + part.replace(/[^\n]/g, ''));
+      if (code === before) throw new Error(`${path} has another ${outdated}`);
+    }
+    return transformWithEsbuild(code, id);
   },
 };
 
@@ -44,10 +72,13 @@ const smaller = {
   },
 };
 
+// else Vite takes the stock client's modules for developers, should a test have it built
+process.env.NODE_ENV = 'production';
+
 await build({
   configFile: false,
   logLevel: 'warn',
-  plugins: [shortNames, smaller],
+  plugins: [upToDate, shortNames, smaller],
   build: {
     target: 'es2020',
     minify: false,

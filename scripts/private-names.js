@@ -1,7 +1,15 @@
 import ts from 'typescript';
 
+/** Whether a member is for its own class alone, or for this package, it or all that it is a member of: `@package`. */
+function isOurs(node) {
+  if (ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Private) return true;
+  // a parameter that is a property stands in the constructor
+  const owner = ts.isParameter(node) ? node.parent.parent : node.parent;
+  return [node, owner].some((it) => ts.getJSDocTags(it).some(({ tagName }) => tagName.text === 'package'));
+}
+
 /**
- * The names of private members, as far as they mean nothing else: not in the sources that have them, by the judgement of
+ * The names of private members and those of this package, as far as they mean nothing else: not in the sources that have them, by the judgement of
  * the type checker, and not by the letter in what ends up in the same file. Such a name can be replaced wherever it stands.
  *
  * @param {string[]} sources paths of all TypeScript files of a bundle
@@ -13,14 +21,11 @@ export function privateNames(sources, others) {
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: sources }, ts.sys, '.');
   const program = ts.createProgram(sources, options);
   const checker = program.getTypeChecker();
-  /** By name, whether it was a private member wherever it was met. */
+  /** By name, whether it was such a member wherever it was met. */
   const names = new Map();
 
   const meet = (name, symbol) => {
-    const isPrivate = symbol?.declarations?.every(
-      (node) => ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Private,
-    );
-    names.set(name, Boolean(isPrivate) && names.get(name) !== false);
+    names.set(name, Boolean(symbol?.declarations?.every(isOurs)) && names.get(name) !== false);
   };
   const visit = (node) => {
     if (ts.isStringLiteralLike(node)) {
@@ -33,7 +38,8 @@ export function privateNames(sources, others) {
     } else if (ts.isPropertyAccessExpression(node) || ts.isClassElement(node) || ts.isTypeElement(node)) {
       if (node.name) meet(node.name.text, checker.getSymbolAtLocation(node.name));
     } else if (ts.isObjectLiteralElement(node) && node.name) {
-      meet(node.name.text);
+      // what is made for somebody who knows its type
+      meet(node.name.text, checker.getContextualType(node.parent)?.getProperty(node.name.text));
     }
     node.forEachChild(visit);
   };

@@ -29,12 +29,7 @@ export function connect(options?: ConnectOptions): Socket;
 export function connect(url?: string | ConnectOptions, options: ConnectOptions = {}): Socket {
   if (typeof url === 'object') return connect(undefined as never, url);
   const { remember, onFallback, transports: names, ...rest } = options;
-  const list = transports({
-    ...(names && { transports: names }),
-    ...(remember !== undefined && { remember }),
-    ...(onFallback && { onFallback }),
-    ...(url !== undefined && { url }),
-  });
-  const all = { ...rest, transports: list };
-  return url === undefined ? io(all) : io(url, all);
+  const all = { ...rest, transports: transports({ transports: names, url, remember, onFallback }) };
+  // it takes none as well
+  return io(url!, all);
 }

@@ -4,7 +4,11 @@ export interface Stream {
   close(): void;
 }
 
-/** What a stream delivers to. Nothing comes after `plannedEnd` or `cut`. */
+/**
+ * What a stream delivers to. Nothing comes after `plannedEnd` or `cut`.
+ *
+ * @package
+ */
 export interface StreamSink {
   /** The number of the next frame. */
   position(number: number): void;
@@ -20,7 +24,11 @@ export interface StreamSink {
   cut(cause: StreamCut): void;
 }
 
-/** Why there is no stream any more. */
+/**
+ * Why there is no stream any more.
+ *
+ * @package
+ */
 export interface StreamCut {
   readonly reason: string;
   /** Status of an answer that is no stream, where it can be seen. */
@@ -29,13 +37,21 @@ export interface StreamCut {
   readonly isNonsense?: boolean;
 }
 
-/** What reads the bytes of a response. */
+/**
+ * What reads the bytes of a response.
+ *
+ * @package
+ */
 export interface BytesReader {
   /** @throws Error when the bytes are not what they should be. */
   push(bytes: Uint8Array<ArrayBuffer>): void;
 }
 
-/** Where a request goes, and with what. */
+/**
+ * Where a request goes, and with what.
+ *
+ * @package
+ */
 export interface StreamRequest {
   readonly uri: string;
   readonly init: RequestInit;
@@ -80,13 +96,13 @@ export function fetchStream(
       try {
         parser.push(value as Uint8Array<ArrayBuffer>);
       } catch (error) {
-        cut({ reason: (error as Error).message, isNonsense: true });
+        cut({ reason: String(error), isNonsense: true });
         return;
       }
     }
     cut({ reason: 'response ended' });
   };
-  read().catch((error: unknown) => cut({ reason: String((error as Error)?.message ?? error) }));
+  read().catch((error: unknown) => cut({ reason: String(error) }));
   return { close };
 }
 

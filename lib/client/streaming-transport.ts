@@ -3,6 +3,7 @@ import { rememberHandshake, handshakeOf, type Handshake } from './handshake.js';
 import { onPageHide, type PageHideEvent } from './page-hide.js';
 import { CLOSE, encodePacket, payloads, SEPARATOR, type Packet } from './packets.js';
 import { backOff, isTemporary, type Stream, type StreamCut, type StreamRequest, type StreamSink } from './stream.js';
+import { Timers } from './timers.js';
 import { Upstream, type UpstreamOwner } from './upstream.js';
 
 /*
@@ -34,8 +35,6 @@ export const HELD_BACK = 'the stream is held back';
 /** Bytes of a POST when the server's limit is not known, since another copy of the library has read the handshake. */
 const CAUTIOUS_PAYLOAD = 100_000;
 
-type Timer = ReturnType<typeof setTimeout>;
-
 /** The parts of engine.io-client's Socket that are used if they are there; minified builds have other names for them. */
 interface SocketInternals {
   readonly binaryType?: string;
@@ -46,7 +45,11 @@ interface SocketInternals {
 export abstract class StreamingTransport extends Transport implements UpstreamOwner {
   declare readonly setTimeoutFn: typeof setTimeout;
   declare readonly clearTimeoutFn: typeof clearTimeout;
-  /** Milliseconds by which a candidate of an upgrade lets stock ones go first: the server tries one at a time. */
+  /**
+   * Milliseconds by which a candidate of an upgrade lets stock ones go first: the server tries one at a time.
+   *
+   * @package
+   */
   protected candidateDelay = 300;
   private readonly upstream: Upstream;
   private readonly openTimeout: number;
@@ -67,7 +70,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   private endedByPlan = false;
   private lastSign = 0;
   private onPaused: (() => void) | null = null;
-  private timers = new Map<'open' | 'reopen' | 'confirm' | 'watch', Timer>();
+  private readonly timers = new Timers<'open' | 'reopen' | 'confirm' | 'watch'>(this);
   private readonly onPageHide = (event: PageHideEvent): void => {
     // else its session would wait for it until the heartbeat stops
     this.upstream.close(true);
@@ -90,8 +93,8 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   // What engine.io-client calls.
 
   override doOpen(): void {
-    this.startTimer('open', this.openTimeout, () => this.onError('open timeout', undefined));
-    if (this.isCandidate && this.candidateDelay > 0) this.startTimer('reopen', this.candidateDelay, () => this.get());
+    this.timers.start('open', this.openTimeout, () => this.onError('open timeout', undefined));
+    if (this.isCandidate && this.candidateDelay > 0) this.timers.start('reopen', this.candidateDelay, () => this.get());
     else this.get();
   }
 
@@ -114,7 +117,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   override pause(onPause: () => void): void {
     this.readyState = 'pausing';
     this.onPaused = onPause;
-    if (this.endedByPlan) this.stopTimer('reopen');
+    if (this.endedByPlan) this.timers.stop('reopen');
     this.checkPause();
   }
 
@@ -129,17 +132,19 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
   }
 
   override onOpen(): void {
-    this.stopTimer('open');
+    this.timers.stop('open');
     onPageHide('add', this.onPageHide);
     super.onOpen();
   }
 
   // What the upstream needs.
 
+  /** @package */
   postUri(number: number): string {
     return this.requestUri(this.upstream.isCounted ? { seq: number, ack: this.confirmed() } : {});
   }
 
+  /** @package */
   requestInit(): RequestInit {
     const { extraHeaders, withCredentials } = this.opts as { extraHeaders?: Record<string, string> } & typeof this.opts;
     const headers = new Headers(extraHeaders);
@@ -148,18 +153,22 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     return init as RequestInit;
   }
 
+  /** @package */
   answered(response: Response): void {
     this.internals._cookieJar?.parseCookies(response.headers.getSetCookie());
   }
 
+  /** @package */
   posted(): void {
     if (this.readyState === 'open' && this.bytesToConfirm >= CONFIRM_BYTES) this.upstream.send(['']);
   }
 
+  /** @package */
   upstreamIdle(): void {
     this.checkPause();
   }
 
+  /** @package */
   upstreamFailed(reason: string, status: number | undefined): void {
     this.fail(reason, status);
   }
@@ -195,7 +204,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     };
     const stream: Stream = this.read(request, sink);
     this.stream = stream;
-    if (this.readyState !== 'opening') this.startTimer('watch', this.patience, () => this.heldBack());
+    if (this.readyState !== 'opening') this.timers.start('watch', this.patience, () => this.heldBack());
   }
 
   private beginAt(number: number): void {
@@ -242,7 +251,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     if (packet === CLOSE) {
       this.releaseStream();
       // socket.io-client hears of the packets before this one a tick later, its `disconnect` among them
-      this.startTimer('reopen', 0, () => this.onClose({ description: 'transport closed by the server' }));
+      this.timers.start('reopen', 0, () => this.onClose({ description: 'transport closed by the server' }));
       return;
     }
     if (this.readyState === 'opening' && typeof packet === 'string' && packet.startsWith('0')) {
@@ -250,7 +259,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
       this.onOpen();
       this.onData(packet as never);
       this.watch();
-      this.startTimer('confirm', CONFIRM_DELAY, () => {
+      this.timers.start('confirm', CONFIRM_DELAY, () => {
         if (!this.upstream.isUsed && this.upstream.isCounted) this.upstream.send(['']);
       });
       return;
@@ -292,7 +301,7 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     }
     // where a refusal cannot be seen, a POST tells whether there still is a session
     if (this.failures > 1 && cause.status === undefined && this.upstream.isIdle) this.upstream.send(['']);
-    this.startTimer('reopen', backOff(this.failures), () => this.get());
+    this.timers.start('reopen', backOff(this.failures), () => this.get());
   }
 
   /** A response that should have told its position at once did not: somebody keeps it, or the connection is dead. */
@@ -316,14 +325,14 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     const check = (): void => {
       const left = this.lastSign + limit - Date.now();
       if (left > 0) {
-        this.startTimer('watch', left, check);
+        this.timers.start('watch', left, check);
         return;
       }
       this.releaseStream();
       this.next = 0;
       this.reopen({ reason: 'nothing came for too long' });
     };
-    this.startTimer('watch', limit, check);
+    this.timers.start('watch', limit, check);
   }
 
   private heard(): void {
@@ -371,30 +380,16 @@ export abstract class StreamingTransport extends Transport implements UpstreamOw
     return this.createUri(secure ? 'https' : 'http', query);
   }
 
-  private startTimer(name: 'open' | 'reopen' | 'confirm' | 'watch', delay: number, callback: () => void): void {
-    this.stopTimer(name);
-    const timer = this.setTimeoutFn(() => {
-      this.timers.delete(name);
-      callback();
-    }, delay);
-    this.timers.set(name, timer);
-  }
-
-  private stopTimer(name: 'open' | 'reopen' | 'confirm' | 'watch'): void {
-    this.clearTimeoutFn(this.timers.get(name));
-    this.timers.delete(name);
-  }
-
   private releaseStream(): void {
     const { stream } = this;
     this.stream = null;
-    this.stopTimer('watch');
+    this.timers.stop('watch');
     stream?.close();
   }
 
   private release(): void {
     this.releaseStream();
-    for (const name of this.timers.keys()) this.stopTimer(name);
+    this.timers.stopAll();
     onPageHide('remove', this.onPageHide);
   }
 }

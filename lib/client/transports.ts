@@ -16,13 +16,13 @@ export interface TransportsOptions {
    * The transports to use, best first. Default: `['websocket', 'eventsource', 'polling']`, as far as this environment has
    * what they need.
    */
-  transports?: readonly ClientTransportName[];
+  transports?: readonly ClientTransportName[] | undefined;
   /** Address of the server, for which is remembered what gets through. Default: the page's own. */
-  url?: string;
-  /** Whether to remember that beyond this page, in sessionStorage. Default true. */
-  remember?: boolean;
+  url?: string | undefined;
+  /** Whether to remember that beyond this page and share it with other tabs, in localStorage. Default true. */
+  remember?: boolean | undefined;
   /** Called with every transport that was tried and passed over, in this connection and those after it. */
-  onFallback?: (attempt: Attempt) => void;
+  onFallback?: ((attempt: Attempt) => void) | undefined;
 }
 
 const CLASSES = new Map<ClientTransportName, TransportClass>([
@@ -39,7 +39,7 @@ interface BrowserGlobals {
   location?: { href: string };
   BroadcastChannel?: new (name: string) => Channel;
   document?: object;
-  sessionStorage?: VerdictStorage;
+  localStorage?: VerdictStorage;
   WebSocket?: unknown;
   EventSource?: unknown;
   fetch?: unknown;
@@ -50,8 +50,9 @@ const globals = globalThis as unknown as BrowserGlobals;
 
 /**
  * The transports for `io()`, best first, with a fallback that notices: a transport from which nothing comes in the time that
- * round trips take here is passed over, and so are those that are refused or cut. What is found out is remembered, and
- * forgotten after a minute or more, when the better transport is tried again in the background.
+ * round trips take here is passed over, and so are those that are refused or cut. What is found out is remembered for all
+ * tabs of the origin, and forgotten after a minute or more (ten for a WebSocket that fell silent), when the better transport
+ * is tried again in the background.
  *
  * The list is for one server. It changes its order as it learns, so pass it on as it is.
  *
@@ -71,8 +72,12 @@ export function transports(options: TransportsOptions = {}): any[] {
   }
   const preference = names.filter(isAvailable);
   if (preference.length === 0) throw new TypeError('none of these transports is available here');
-  const storage = options.remember === false ? null : findStorage();
-  const memory = new Memory(storage, `nestwire:${serverOf(options.url)}`);
+  const { url, remember } = options;
+  // Node's is in a file, if at all
+  const storage = orNull(() => (remember === false || !globals.location ? null : globals.localStorage)) ?? null;
+  // the same for all namespaces, of which what is stored tells nothing
+  const server = orNull(() => new URL(url ?? '', globals.location?.href).host) ?? url;
+  const memory = new Memory(storage, `nestwire:${server}`);
   const list: TransportClass[] = [];
   const guarded = new Map<string, TransportClass>();
   const course: Course = {
@@ -89,25 +94,17 @@ export function transports(options: TransportsOptions = {}): any[] {
 }
 
 function isAvailable(name: ClientTransportName): boolean {
-  const canStream = typeof globals.fetch === 'function' && globals.ReadableStream !== undefined;
-  switch (name) {
-    case 'websocket':
-      // outside of pages, engine.io-client brings its own
-      return globals.document === undefined || globals.WebSocket !== undefined;
-    case 'eventsource':
-      return typeof globals.fetch === 'function' && (globals.EventSource !== undefined || canStream);
-    case 'multipart':
-      return canStream;
-    default:
-      return true;
-  }
+  const { document, WebSocket, EventSource, fetch, ReadableStream } = globals;
+  // outside of pages, engine.io-client brings its own
+  if (name === 'websocket') return document === undefined || WebSocket !== undefined;
+  return name === 'polling' || Boolean(fetch && (ReadableStream ?? (name === 'eventsource' && EventSource)));
 }
 
-function findStorage(): VerdictStorage | null {
+/** What something gives, or null where it is forbidden to this page or makes no sense. */
+function orNull<T>(find: () => T): T | null {
   try {
-    return globals.sessionStorage ?? null;
+    return find();
   } catch {
-    // forbidden to this page
     return null;
   }
 }
@@ -115,20 +112,5 @@ function findStorage(): VerdictStorage | null {
 const openChannel: OpenChannel = (name) => {
   const { location, BroadcastChannel } = globals;
   // Node has channels as well: they would keep its process alive, and its connections have no such limit
-  if (location === undefined || BroadcastChannel === undefined) return null;
-  try {
-    return new BroadcastChannel(name);
-  } catch {
-    // forbidden to this page
-    return null;
-  }
+  return location && BroadcastChannel ? orNull(() => new BroadcastChannel(name)) : null;
 };
-
-function serverOf(url: string | undefined): string {
-  try {
-    const { host, pathname } = new URL(url ?? '', globals.location?.href);
-    return url === undefined ? host : host + pathname;
-  } catch {
-    return url ?? '';
-  }
-}

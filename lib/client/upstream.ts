@@ -6,7 +6,11 @@ import { backOff, isTemporary } from './stream.js';
  * number and body.
  */
 
-/** What an upstream needs of its transport. */
+/**
+ * What an upstream needs of its transport.
+ *
+ * @package
+ */
 export interface UpstreamOwner {
   readonly setTimeoutFn: typeof setTimeout;
   readonly clearTimeoutFn: typeof clearTimeout;
@@ -31,7 +35,11 @@ interface Post {
 const POST_TIMEOUT = 10_000;
 const SLOWEST_PACE = 20;
 
-/** Sends POSTs in order. */
+/**
+ * Sends POSTs in order.
+ *
+ * @package
+ */
 export class Upstream {
   /** Whether POSTs are numbered, and may be repeated. */
   isCounted = false;
@@ -135,7 +143,7 @@ export class Upstream {
       await response.text().catch(ignoreError);
       return response.ok ? null : { reason: `POST answered with ${response.status}`, status: response.status };
     } catch (error) {
-      return { reason: `POST failed: ${String((error as Error)?.message ?? error)}`, status: undefined };
+      return { reason: `POST failed: ${String(error)}`, status: undefined };
     } finally {
       owner.clearTimeoutFn(timer);
     }

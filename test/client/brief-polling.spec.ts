@@ -126,6 +126,22 @@ describe('polling', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('says no goodbye after a poll that was cut: the session has ended with it', () => {
+    const { transport, requests, last } = setUp({ parks: true });
+    transport.on('error', () => transport.close());
+    last().listeners['error']!();
+    expect(transport.readyState).toBe('closed');
+    expect(requests.map(({ method }) => method)).toEqual(['GET', 'GET']);
+  });
+
+  it('says goodbye after a message that could not be sent', () => {
+    const { transport, requests, last } = setUp({ parks: true });
+    transport.on('error', () => transport.close());
+    transport.write([{ type: 'message', data: 'hello' }]);
+    last().listeners['error']!();
+    expect(requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'POST', 'POST']);
+  });
+
   it('sends nothing any more when it was closed in a pause', () => {
     const { transport, requests } = setUp();
     transport.close();

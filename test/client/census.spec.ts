@@ -48,6 +48,9 @@ interface Tab {
 const engine = (parts: Partial<EngineSocket> = {}): EngineSocket =>
   ({ secure: false, hostname: 'example.com', port: '80', setTimeoutFn: setTimeout, clearTimeoutFn: clearTimeout, ...parts }) as EngineSocket; // prettier-ignore
 
+/** Connections that a browser has kept of what was never answered. */
+let kept = 0;
+
 /** A connection that asks for a seat now, a millisecond after the last. */
 function tab(parts: Partial<EngineSocket> = {}): Tab {
   jest.advanceTimersByTime(1);
@@ -55,6 +58,7 @@ function tab(parts: Partial<EngineSocket> = {}): Tab {
   const seat = new Seat(
     engine({ ...parts, setTimeoutFn: setTimeout, clearTimeoutFn: clearTimeout }),
     (name) => new FakeChannel(name),
+    () => kept,
     () => changes.push(seat.holds),
   );
   seat.claim();
@@ -77,6 +81,7 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => {
   FakeChannel.open = [];
   FakeChannel.messages = [];
+  kept = 0;
   jest.useRealTimers();
 });
 
@@ -96,7 +101,7 @@ describe('seats', () => {
     settle();
     expect(holding(all)).toEqual([true, true, true, true, false, false, false]);
     expect(all[6]!.changes).toEqual([false]);
-    expect(NO_SEAT).toBe('other tabs hold 4 connections');
+    expect(NO_SEAT).toBe('other tabs hold the connections');
   });
 
   it('are not taken from those who have them', () => {
@@ -173,6 +178,30 @@ describe('seats', () => {
     expect(first.flatMap(({ changes }) => changes)).toEqual([true, true, true, true]);
   });
 
+  it('are fewer where the browser has kept connections that nobody has any more, but one at least', () => {
+    kept = 1;
+    const all = tabs(6);
+    settle();
+    expect(holding(all)).toEqual([true, true, true, false, false, false]);
+    // one more is kept, and the tab that lost it says so
+    kept = 2;
+    all[5]!.seat.recount();
+    settle();
+    expect(holding(all)).toEqual([true, true, false, false, false, false]);
+    kept = 9;
+    all[0]!.seat.recount();
+    settle();
+    expect(holding(all)).toEqual([true, false, false, false, false, false]);
+  });
+
+  it('are recounted by one that does not know its own yet without a judgement', () => {
+    const { seat, changes } = tab();
+    seat.recount();
+    expect([seat.holds, changes]).toEqual([undefined, []]);
+    settle();
+    expect(changes).toEqual([true]);
+  });
+
   it('are counted for each server', () => {
     const all = [...tabs(4), ...tabs(4, { port: '81' }), ...tabs(4, { hostname: 'example.org' })];
     settle();
@@ -201,7 +230,7 @@ describe('seats', () => {
 
 describe('connections are not counted', () => {
   it('where there is no channel', () => {
-    const seat = new Seat(engine(), () => null, () => {}); // prettier-ignore
+    const seat = new Seat(engine(), () => null, () => 0, () => {}); // prettier-ignore
     seat.claim();
     expect([seat.holds, seat.isCounted]).toEqual([true, false]);
     seat.leave();

@@ -40,8 +40,17 @@ async function connectTo(proxy: TestProxy, options: ConnectOptions = {}): Promis
 const current = (): string => client!.io.engine.transport.name;
 const attempts = (): readonly Attempt[] => (client!.io.engine as unknown as TriedEngine).attempts;
 
-/** The attempts as `transport role state`. */
-const story = (): string[] => attempts().map(({ transport, role, state }) => `${transport} ${role} ${state}`);
+/**
+ * The attempts as `transport role state`. Polling that was opened in reserve and was not needed is left out: on a busy machine
+ * a WebSocket takes longer than the time after which that is done.
+ */
+const story = (): string[] =>
+  attempts()
+    .map(({ transport, role, state }) => `${transport} ${role} ${state}`)
+    .filter((line) => line !== 'polling reserve dropped');
+
+/** Waits until nothing is left on the server of what was tried; a reserve says goodbye in a request. */
+const oneSession = (): Promise<void> => until(() => live.engine.clientsCount === 1, 'one session is left');
 
 /** Waits for the transport that the connection comes to rest on. */
 const settles = (name: string): Promise<void> => until(() => current() === name, `${name} in use, after ${story()}`);
@@ -50,7 +59,7 @@ describe('a connection', () => {
   it('goes by WebSocket where it can, and tries nothing else', async () => {
     expect(await connectTo(slow)).toBeLessThan(BOUND);
     expect(story()).toEqual(['websocket first open']);
-    expect(live.engine.clientsCount).toBe(1);
+    await oneSession();
   });
 
   it('keeps the order it is told', async () => {
@@ -83,7 +92,7 @@ describe('a connection', () => {
     const count = (await client!.emitWithAck('stop')) as number;
     await until(() => got.length >= count, 'all messages came');
     expect(got).toEqual(Array.from({ length: count }, (_, n) => n));
-    expect(live.engine.clientsCount).toBe(1);
+    await oneSession();
   });
 
   it.each(['eventsource', 'multipart'] as const)(
@@ -131,7 +140,7 @@ describe('through a proxy', () => {
     expect(attempts()[0]!.reason).toMatch(/^nothing came in \d+ ms$/);
     expect(heard).toEqual(['websocket']);
     // nothing is left of what was tried
-    expect(live.engine.clientsCount).toBe(1);
+    await oneSession();
   });
 
   it.each([403, 426, 502])('that answers upgrades with %d', async (answer) => {
@@ -139,7 +148,7 @@ describe('through a proxy', () => {
     expect(took).toBeLessThan(BOUND);
     await settles('eventsource');
     expect(story()).toEqual(['websocket first failed', 'polling first open', 'eventsource upgrade open']);
-    expect(live.engine.clientsCount).toBe(1);
+    await oneSession();
   });
 
   it('that cuts upgrades without an answer', async () => {
@@ -155,7 +164,7 @@ describe('through a proxy', () => {
       await until(() => story().includes('eventsource upgrade failed'), 'eventsource passed over');
       expect(current()).toBe('polling');
       expect(await client!.emitWithAck('echo', 'still')).toBe('still');
-      expect(live.engine.clientsCount).toBe(1);
+      await oneSession();
     },
   );
 
@@ -173,7 +182,7 @@ describe('through a proxy', () => {
       'multipart upgrade failed',
     ]);
     expect(await client!.emitWithAck('echo', 'still')).toBe('still');
-    expect(live.engine.clientsCount).toBe(1);
+    await oneSession();
   });
 
   it('that holds back a stream which is tried first', async () => {
@@ -195,7 +204,7 @@ describe('through a proxy', () => {
     expect(took).toBeLessThan(BOUND);
     await settles('eventsource');
     expect(story()[0]).toBe('websocket first failed');
-    expect(live.engine.clientsCount).toBe(1);
+    await oneSession();
   });
 
   it('that cuts a WebSocket soon after it opened', async () => {

@@ -10,7 +10,7 @@ import { nextEvent, startLive, until, type Live } from './support.js';
  * browsers make of it is tested in test/browser.
  */
 
-const NO_SEAT = 'other tabs hold 4 connections';
+const NO_SEAT = 'other tabs hold the connections';
 
 const page = globalThis as unknown as { location?: object; BroadcastChannel: typeof BroadcastChannel };
 const RealChannel = page.BroadcastChannel;

@@ -14,31 +14,16 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer, WsException } from '@nestjs/websockets';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { BehaviorSubject, NEVER, Observable, of } from 'rxjs';
 import { UseConnectionGuards, type Server, type Socket } from 'nestwire';
 import type { Socket as Client } from 'socket.io-client';
 import { ConnectionGuards } from '../../lib/nest/connection-guards/connection-guards.js';
 import { WsClient } from '../support/wire-websocket.js';
 import { clientOf, guard, refusal, type Refused } from './guards-support.js';
-import { afterCase, cleanUp, client, connect, deferred, nestwire, next, startApp } from './support.js';
+import { afterCase, client, connect, deferred, expectNothingFatal, nestwire, next, startApp } from './support.js';
 
-/** What would end the process. */
-const fatal: unknown[] = [];
-const onFatal = (error: unknown): number => fatal.push(error);
-
-beforeEach(() => {
-  fatal.length = 0;
-  process.on('unhandledRejection', onFatal);
-  process.on('uncaughtException', onFatal);
-});
-
-afterEach(async () => {
-  await cleanUp();
-  process.off('unhandledRejection', onFatal);
-  process.off('uncaughtException', onFatal);
-  expect(fatal).toEqual([]);
-});
+expectNothingFatal();
 
 /** A gateway with one guard. */
 function guarded(decide: (context: ExecutionContext) => unknown) {

@@ -13,27 +13,12 @@ import {
 import { REQUEST } from '@nestjs/core';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Socket } from 'nestwire';
 import type { Socket as Client } from 'socket.io-client';
-import { afterCase, cleanUp, client, connect, deferred, nestwire, next, startApp } from './support.js';
+import { afterCase, client, connect, deferred, expectNothingFatal, nestwire, next, startApp } from './support.js';
 
-/** What would end the process. */
-const fatal: unknown[] = [];
-const onFatal = (error: unknown): number => fatal.push(error);
-
-beforeEach(() => {
-  fatal.length = 0;
-  process.on('unhandledRejection', onFatal);
-  process.on('uncaughtException', onFatal);
-});
-
-afterEach(async () => {
-  await cleanUp();
-  process.off('unhandledRejection', onFatal);
-  process.off('uncaughtException', onFatal);
-  expect(fatal).toEqual([]);
-});
+expectNothingFatal();
 
 /** Connects and waits for the end: everything that came on the way, in order. */
 async function refusal(url: string, options = {}): Promise<unknown[]> {

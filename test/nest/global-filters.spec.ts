@@ -22,7 +22,7 @@ import {
   WebSocketGateway,
   WsException,
 } from '@nestjs/websockets';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { map, type Observable } from 'rxjs';
 import {
   MessageStream,
@@ -34,24 +34,9 @@ import {
   type Socket,
 } from 'nestwire';
 import { InvalidOptionError } from 'nestwire/engine';
-import { cleanUp, client, connect, createApp, deferred, nestwire, next, startApp } from './support.js';
+import { client, connect, createApp, deferred, expectNothingFatal, nestwire, next, startApp } from './support.js';
 
-/** What would end the process. */
-const fatal: unknown[] = [];
-const onFatal = (error: unknown): number => fatal.push(error);
-
-beforeEach(() => {
-  fatal.length = 0;
-  process.on('unhandledRejection', onFatal);
-  process.on('uncaughtException', onFatal);
-});
-
-afterEach(async () => {
-  await cleanUp();
-  process.off('unhandledRejection', onFatal);
-  process.off('uncaughtException', onFatal);
-  expect(fatal).toEqual([]);
-});
+expectNothingFatal();
 
 const messageOf = (exception: unknown): string => (exception as Error).message;
 

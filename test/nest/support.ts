@@ -12,6 +12,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { Test } from '@nestjs/testing';
+import { afterEach, beforeEach, expect } from '@jest/globals';
 import { NestwireAdapter, type NestwireOptions } from 'nestwire';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 
@@ -76,6 +77,25 @@ export async function cleanUp(): Promise<void> {
   // one after the other: clients go before their servers
   // oxlint-disable-next-line no-await-in-loop
   while (cleanups.length > 0) await cleanups.pop()!();
+}
+
+/** Cleans up after each case of a file, and fails one in which something happened that ends the process. */
+export function expectNothingFatal(): void {
+  const fatal: unknown[] = [];
+  const onFatal = (error: unknown): number => fatal.push(error);
+
+  beforeEach(() => {
+    fatal.length = 0;
+    process.on('unhandledRejection', onFatal);
+    process.on('uncaughtException', onFatal);
+  });
+
+  afterEach(async () => {
+    await cleanUp();
+    process.off('unhandledRejection', onFatal);
+    process.off('uncaughtException', onFatal);
+    expect(fatal).toEqual([]);
+  });
 }
 
 export async function createApp(start: StartOptions): Promise<{ app: INestApplication; logger: RecordingLogger }> {

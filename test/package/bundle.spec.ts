@@ -33,6 +33,10 @@ describe('nestwire.js', () => {
     },
   );
 
+  it('has no code for ActiveX, attachEvent and React Native', () => {
+    expect(bundle).not.toMatch(/XMLHTTP"|attachEvent|reactnative/);
+  });
+
   it('keeps no name that is private to the stock client, nor one of ours', () => {
     const stock = readFileSync(join(ROOT, 'node_modules/engine.io-client/build/esm/socket.js'), 'utf8');
     for (const name of ['_pingTimeoutTime', '_maxPayload']) {
@@ -83,6 +87,24 @@ describe('a private name can be replaced', () => {
     ['a string', "export const other = 'field';"],
   ])('but not when it is also %s', (_what, source) => {
     expect(namesIn(CLASS + source)).toEqual(['given', 'run', 'sum']);
+  });
+
+  it('when it is a member for this package, of a class or an interface, or by itself, also in an object of that type', () => {
+    const source = `/** @package */
+    export interface Sink { taken: number; open(): void }
+    /** @package */
+    export class Packed implements Sink { taken = 1; constructor(readonly given: string) {} open(): void {} }
+    export class Other {
+      /** @package */
+      inner = 1;
+      outer = 2;
+    }
+    export const sink: Sink = { taken: 1, open() {} };
+    export const loose = { outer: 3 };
+    export const sum = (packed: Packed, other: Other): number => packed.taken + packed.given.length + other.inner;
+    `;
+    expect(namesIn(source, 'function open() {}')).toEqual(['given', 'inner', 'taken']);
+    expect(namesIn(`${source} export const unknown = (it: any): unknown => it.taken;`)).toEqual(['given', 'inner']);
   });
 
   it('but not when it stands anywhere in what else is in the file', () => {

@@ -14,11 +14,14 @@ import type { EngineSocket } from './course.js';
  * goes away says so; of one that crashed those who wait find out, since they ask again now and then.
  */
 
-/** Connections that may be held: six, less what POSTs, brief polls and page loads need. */
+/**
+ * Connections that may be held: six, less what POSTs, brief polls and page loads need. Those that a browser may have kept of
+ * WebSockets which were never answered are of the six as well.
+ */
 const SEATS = 4;
 
 /** Why a stream was not opened, or not kept. It says nothing about the network. */
-export const NO_SEAT = `other tabs hold ${SEATS} connections`;
+export const NO_SEAT = 'other tabs hold the connections';
 
 /** Milliseconds within which those who are there answer. */
 const SILENCE = 100;
@@ -42,20 +45,37 @@ export type OpenChannel = (name: string) => Channel | null;
 
 type Message = readonly [kind: 'ask' | 'here' | 'gone', id: string, holds: boolean];
 
-/** The seat that one connection has or waits for. */
+/**
+ * Another who has or wants a seat.
+ *
+ * @package
+ */
+interface Other {
+  readonly rank: string;
+  /** Questions in a row. */
+  unanswered: number;
+}
+
+/**
+ * The seat that one connection has or waits for.
+ *
+ * @package
+ */
 export class Seat {
   /** Whether there is one; undefined while that is not known. */
   holds: boolean | undefined;
   private channel: Channel | null = null;
   /** When it was asked for, by `Date.now()`, and a random number: they sort as they came. */
   private id = '';
-  private readonly others = new Map<string, { readonly rank: string; unanswered: number }>();
+  private readonly others = new Map<string, Other>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly onPageHide = (): void => this.tell('gone');
 
   constructor(
     private readonly engine: EngineSocket,
     private readonly openChannel: OpenChannel,
+    /** How many connections are held by nobody, and yet are not free. */
+    private readonly kept: () => number,
     /** Called when `holds` becomes another while connections are counted. */
     private readonly changed: () => void,
   ) {}
@@ -80,6 +100,12 @@ export class Seat {
     onPageHide('add', this.onPageHide);
     this.tell('ask');
     this.wait(SILENCE);
+  }
+
+  /** More connections may have been kept. */
+  recount(): void {
+    this.tell('here');
+    if (this.holds !== undefined) this.judge();
   }
 
   /** Gives the seat back. */
@@ -121,7 +147,7 @@ export class Seat {
   private judge(): void {
     const rank = rankOf(this.id, this.holds);
     const ahead = [...this.others.values()].filter((other) => other.rank < rank);
-    const holds = !this.isCounted || ahead.length < SEATS;
+    const holds = !this.isCounted || ahead.length < Math.max(1, SEATS - this.kept());
     if (this.holds === holds) return;
     this.holds = holds;
     this.tell('here');
@@ -136,7 +162,7 @@ export class Seat {
 
 /** Sorts those who hold a connection before those who do not. */
 function rankOf(id: string, holds: boolean | undefined): string {
-  return (holds ? 'holds ' : 'waits ') + id;
+  return (holds ? 'a' : 'b') + id;
 }
 
 /** The parts of a browser's PerformanceEntry that are used. */

@@ -1,3 +1,4 @@
+import type { PageHideEvent } from '../page-hide.js';
 import type { OpenChannel } from './census.js';
 import type { Memory } from './memory.js';
 
@@ -18,21 +19,33 @@ export interface Attempt {
   milliseconds?: number;
 }
 
-/** What a trial needs of a transport. */
+/**
+ * What a trial needs of a transport.
+ *
+ * @package
+ */
 export interface Candidate {
   readonly name: string;
   readonly attempt: Attempt;
   /** Whether it holds a connection as long as it is open. */
   readonly isStream: boolean;
+  /** Whether its connections are those of HTTP: it streams or polls. */
+  readonly isHttp: boolean;
   /** Begins to open, once it is its turn. */
   begin(): void;
+  /** The page goes away. */
+  hide(event: PageHideEvent): void;
   /** Ends it with an error. */
   giveUp(reason: string): void;
   /** Ends it without a word to whoever listens. */
   close(): unknown;
 }
 
-/** What the trials of one list of transports share. */
+/**
+ * What the trials of one list of transports share.
+ *
+ * @package
+ */
 export interface Course {
   readonly memory: Memory;
   /** Names, best first. */
@@ -45,6 +58,9 @@ export interface Course {
   /** Told of every transport that failed. */
   readonly onFallback: ((attempt: Attempt) => void) | undefined;
 }
+
+/** What a trial waits for. */
+export type TimerName = 'first' | 'reserve' | 'turn' | 'upgrade-limit' | 'proof' | 'retry';
 
 /** The parts of engine.io-client's Socket that are used. */
 export interface EngineSocket {

@@ -1,4 +1,5 @@
 import { rememberHandshake, type Handshake } from '../handshake.js';
+import type { PageHideEvent } from '../page-hide.js';
 import { HELD_BACK, StreamingTransport } from '../streaming-transport.js';
 import type { Attempt, Candidate, Course, EngineSocket } from './course.js';
 import { RESERVE, Trial } from './trial.js';
@@ -27,10 +28,12 @@ function trialOf(engine: EngineSocket, course: Course): Trial {
 
 /** Extends a transport by what a {@link Trial} has to know of it and do to it. */
 export function guard(Base: TransportClass, course: Course): TransportClass {
-  return class Guarded extends Base implements Candidate {
+  /** @package */
+  class Guarded extends Base implements Candidate {
     declare readonly name: string;
     readonly attempt!: Attempt;
     readonly isStream!: boolean;
+    readonly isHttp!: boolean;
     private readonly trial!: Trial;
     /** Packets that came while it was in reserve; null when it is not, or no longer. */
     private held: Packet[] | null = null;
@@ -49,6 +52,7 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
       const role = isUpgrade ? 'upgrade' : trial.isMakingReserve ? 'reserve' : 'first';
       this.trial = trial;
       this.isStream = this instanceof StreamingTransport;
+      this.isHttp = this.isStream || this.name === RESERVE;
       this.attempt = { transport: this.name, role, state: 'trying' };
       if (role === 'reserve') this.held = [];
       // the trial has candidates wait for each other
@@ -76,6 +80,17 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
 
     begin(): void {
       super.doOpen();
+    }
+
+    hide({ persisted }: PageHideEvent): void {
+      if (!persisted) {
+        // the poll that is open is cut, and that tells the server: a goodbye that comes after it would be refused
+        this.isOver = true;
+      } else if (!this.isStream) {
+        // kept by the browser, it answers no pings, and connects anew should it be shown again; streams do that themselves
+        this.doClose();
+        this.onClose({ description: 'the page went away' });
+      }
     }
 
     close(): this {
@@ -137,11 +152,12 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
     /** Ends what has not opened, and tells the trial. */
     private end(reason: string): void {
       const { attempt, trial } = this;
+      // first: what the trial does of it may end the whole connection
+      this.doClose();
+      this.readyState = 'closed';
       if (attempt.role === 'upgrade') trial.upgradeFailed(this, reason);
       else if (attempt.role === 'reserve') trial.reserveFailedToOpen(this, reason);
       else trial.firstFailed(this, reason);
-      this.doClose();
-      this.readyState = 'closed';
     }
 
     /** Hands on what came while it was in reserve. */
@@ -150,5 +166,6 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
       this.held = null;
       for (const packet of packets) this.onPacket(packet);
     }
-  } as TransportClass;
+  }
+  return Guarded;
 }

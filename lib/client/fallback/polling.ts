@@ -12,12 +12,14 @@ const LONGEST_PAUSE = 1000;
  * to a server that has ended the session it neither says goodbye nor comes again, which a browser would log as an error;
  * and it can poll briefly, so that no request is held most of the time: the server answers at once, and after a pause that
  * grows while nothing happens it is asked again.
+ *
+ * @package
  */
 export class PollingTransport extends stock.polling {
   declare readonly setTimeoutFn: typeof setTimeout;
   declare readonly clearTimeoutFn: typeof clearTimeout;
-  /** Whether the server has ended the session. */
-  private isOver = false;
+  /** Whether the server has ended the session, or is about to: nothing more is sent. */
+  protected isOver = false;
   private pauseTime = SHORTEST_PAUSE;
   private pauseTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -59,6 +61,12 @@ export class PollingTransport extends stock.polling {
     });
   }
 
+  override onError(reason: string, description: any, context?: any): this {
+    // a poll that is cut ends the session, and a browser cuts it before it tells the page that it goes away
+    if (reason === 'xhr poll error') this.isOver = true;
+    return super.onError(reason, description, context);
+  }
+
   override pause(onPause: () => void): void {
     super.pause(onPause);
     this.endPause();
@@ -79,9 +87,8 @@ export class PollingTransport extends stock.polling {
   }
 
   private endLateSession(data: string): void {
-    const open = /^0(\{[^\x1e]*\})/.exec(data); // eslint-disable-line no-control-regex
-    if (open === null) return;
-    this.query['sid'] = (JSON.parse(open[1]!) as { sid: string }).sid;
+    if (!data.startsWith('0')) return;
+    this.query['sid'] = (JSON.parse(data.slice(1).split(SEPARATOR)[0]!) as { sid: string }).sid;
     this.doWrite(CLOSE, () => {});
   }
 
@@ -90,7 +97,7 @@ export class PollingTransport extends stock.polling {
     if (this.pauseTimer === undefined) return;
     this.clearTimeoutFn(this.pauseTimer);
     this.pauseTimer = undefined;
-    if (this.readyState === 'closed') return;
+    if (this.readyState === 'closed' || this.isOver) return;
     if (!this.mayPark()) this.query['wait'] = '0';
     super.doPoll();
     delete this.query['wait'];

@@ -1,7 +1,10 @@
 import { handshakeOf } from '../handshake.js';
+import { onPageHide, type PageHideEvent } from '../page-hide.js';
+import { Timers } from '../timers.js';
 import { NO_SEAT, Seat } from './census.js';
-import type { Attempt, Candidate, Course, EngineSocket } from './course.js';
+import type { Attempt, Candidate, Course, EngineSocket, TimerName } from './course.js';
 import { allowance } from './memory.js';
+import { NO_TURN, Turn } from './turn.js';
 
 /*
  * How one connection finds its transport.
@@ -31,12 +34,11 @@ const UPGRADE_LIMIT = 1000;
 /** Milliseconds within which a connection that opened and is cut was not worth much. */
 const EARLY = 5000;
 
-/** The slowest retry of what was left out: a timer holds 32 bits. */
-const MAX_TIMER = 2 ** 31 - 1;
-
-type Timer = ReturnType<typeof setTimeout>;
-
-/** One connection's search. */
+/**
+ * One connection's search.
+ *
+ * @package
+ */
 export class Trial {
   readonly attempts: Attempt[] = [];
   /** Whether the transport that is being made is the reserve. */
@@ -45,12 +47,15 @@ export class Trial {
   private firstSince = 0;
   private reserve: Candidate | null = null;
   private reserveFailed = false;
-  private current: { candidate: Candidate; name: string; since: number } | null = null;
+  /** The transport in use, and since when. */
+  private current: Candidate | null = null;
+  private currentSince = 0;
   private readonly seat: Seat;
   /** Whether the poll that is open may wait at the server. */
   private isParked = false;
   private readonly upgrades: Candidate[] = [];
-  private readonly timers = new Map<string, Timer>();
+  private readonly turn: Turn;
+  private readonly timers: Timers<TimerName>;
   /** By `Date.now()`. */
   private readonly beginnings = new Map<Attempt, number>();
 
@@ -60,18 +65,20 @@ export class Trial {
   ) {
     engine.attempts = this.attempts;
     engine.opts.tryAllTransports = true;
-    this.seat = new Seat(engine, course.openChannel, () => this.seatChanged());
+    this.timers = new Timers(engine);
+    this.turn = new Turn(engine, course.memory, this.timers);
+    this.seat = new Seat(engine, course.openChannel, () => course.memory.kept, () => this.seatChanged()); // prettier-ignore
     engine.on('upgrade', (transport: Candidate) => this.upgraded(transport));
-    engine.on('close', (reason: string) => this.closed(reason));
+    engine.on('close', (reason: string, details: any) => this.closed(reason, details?.description));
   }
 
   // The first transport, and the reserve.
 
   /** A transport begins to open as the first, or as the next after one that failed. */
   beginFirst(candidate: Candidate): void {
-    this.note(candidate.attempt);
+    this.attempts.push(candidate.attempt);
     this.first = candidate;
-    if (candidate.isStream || candidate.name === RESERVE) this.seat.claim();
+    if (candidate.isHttp) this.seat.claim();
     if (!candidate.isStream || this.seat.holds) this.openFirst(candidate);
     // engine.io-client does not listen to it yet
     else if (this.seat.holds === false) queueMicrotask(() => this.seatChanged());
@@ -81,15 +88,15 @@ export class Trial {
     this.beginnings.set(candidate.attempt, Date.now());
     this.firstSince = Date.now();
     if (candidate.name !== RESERVE) this.limitFirst(candidate);
-    candidate.begin();
+    this.turn.take(candidate, () => candidate.begin());
   }
 
   private limitFirst(candidate: Candidate): void {
     const { roundTrip, patience } = this.course.memory;
     const expected = roundTrip === undefined ? FIRST_PATIENCE : allowance(roundTrip);
-    if (this.hasReserve) this.startTimer('reserve', expected, () => this.openReserve());
+    if (this.hasReserve) this.timers.start('reserve', expected, () => this.openReserve());
     const limit = this.hasReserve ? RESERVED_LIMIT : Math.max(UNRESERVED_LIMIT, 2 * expected);
-    this.startTimer('first', limit * patience, () => this.passOver(candidate));
+    this.timers.start('first', limit * patience, () => this.passOver(candidate));
   }
 
   /** Takes the reserve as the transport that the engine is to open next. */
@@ -106,25 +113,25 @@ export class Trial {
   /** The first packet came by a transport. */
   opened(candidate: Candidate): void {
     const { memory } = this.course;
-    this.stopTimers();
+    this.timers.stopAll();
     this.dropReserve();
     this.use(candidate);
     memory.opened(candidate.attempt.milliseconds!);
-    for (const { role, state, transport, reason } of this.attempts) {
-      // now it is known that it was not the server
-      if (role === 'first' && state === 'failed' && reason !== NO_SEAT) memory.failed(transport);
-    }
+    // now it is known that it was not the server
+    for (const attempt of this.attempts)
+      if (attempt.role === 'first' && attempt.state === 'failed') this.blame(attempt);
     this.course.refresh();
     this.scheduleRetry();
   }
 
   /** The first packet did not come, and will not. Called before engine.io-client hears of it and takes the next. */
   firstFailed(candidate: Candidate, reason: string): void {
-    this.stopTimers();
+    this.timers.stopAll();
     this.fail(candidate.attempt, reason);
     const names = this.engine.transports;
     if (names.length <= 1) {
       if (reason !== NO_SEAT) this.course.memory.nothingWorked();
+      this.turn.end();
     } else if (candidate.name !== RESERVE && this.hasReserve && !this.reserveFailed) {
       // engine.io-client takes the first away and opens the second
       const rest = names.slice(1).filter((name) => name !== RESERVE);
@@ -135,10 +142,10 @@ export class Trial {
   reserveOpened(candidate: Candidate): void {
     const { first } = this;
     if (this.reserve !== candidate || first === null) return;
-    const measured = Date.now() - this.begun(candidate.attempt);
+    const measured = Date.now() - this.beginnings.get(candidate.attempt)!;
     candidate.attempt.milliseconds = measured;
     const left = this.firstSince + allowance(measured) - Date.now();
-    this.startTimer('first', Math.max(0, left), () => this.passOver(first));
+    this.timers.start('first', left, () => this.passOver(first));
   }
 
   reserveFailedToOpen(candidate: Candidate, reason: string): void {
@@ -157,13 +164,14 @@ export class Trial {
     const reserve = this.engine.createTransport(RESERVE) as Candidate & { open(): void };
     this.isMakingReserve = false;
     this.reserve = reserve;
-    this.note(reserve.attempt);
+    this.attempts.push(reserve.attempt);
+    this.beginnings.set(reserve.attempt, Date.now());
     this.seat.claim();
     reserve.open();
   }
 
   private passOver(candidate: Candidate): void {
-    candidate.giveUp(`nothing came in ${Date.now() - this.firstSince} ms`);
+    this.turn.giveUp(candidate, `nothing came in ${Date.now() - this.firstSince} ms`);
   }
 
   private dropReserve(): void {
@@ -176,7 +184,7 @@ export class Trial {
 
   /** A candidate of an upgrade waits for its turn: the server tries one at a time. */
   addUpgrade(candidate: Candidate): void {
-    this.note(candidate.attempt);
+    this.attempts.push(candidate.attempt);
     this.upgrades.push(candidate);
     // all of them are made in one turn, in the server's order; a timer of a hidden tab may take a second
     queueMicrotask(() => this.nextUpgrade());
@@ -185,7 +193,8 @@ export class Trial {
   upgradeFailed(candidate: Candidate, reason: string): void {
     this.forgetUpgrade(candidate);
     this.fail(candidate.attempt, reason);
-    if (reason !== NO_SEAT) this.course.memory.failed(candidate.name);
+    this.blame(candidate.attempt);
+    this.turn.end();
     this.course.refresh();
     this.nextUpgrade();
     this.tryUnseated();
@@ -194,33 +203,35 @@ export class Trial {
 
   /** The server answered the candidate's probe; from here on engine.io-client must not be disturbed. */
   upgradeAnswered(): void {
-    this.stopTimer('upgrade-limit');
+    this.timers.stop('upgrade-limit');
   }
 
   private nextUpgrade(): void {
     const rank = ({ name }: Candidate): number => this.course.preference.indexOf(name);
     const [next] = [...this.upgrades].sort((a, b) => rank(a) - rank(b));
-    if (next === undefined || this.upgrades.some(({ attempt }) => this.hasBegun(attempt))) return;
+    if (next === undefined || this.upgrades.some(({ attempt }) => this.beginnings.has(attempt))) return;
     if (next.isStream && this.seat.isCounted) {
       if (this.seat.holds === false) next.giveUp(NO_SEAT);
       if (!this.seat.holds || this.isParked) return;
     }
-    const { roundTrip = 0, patience } = this.course.memory;
-    const limit = Math.max(UPGRADE_LIMIT, 2 * allowance(roundTrip)) * patience;
-    this.startTimer('upgrade-limit', limit, () => next.giveUp(`no answer in ${limit} ms`));
-    this.beginnings.set(next.attempt, Date.now());
-    next.begin();
+    this.turn.take(next, () => {
+      const { roundTrip = 0, patience } = this.course.memory;
+      const limit = Math.max(UPGRADE_LIMIT, 2 * allowance(roundTrip)) * patience;
+      this.timers.start('upgrade-limit', limit, () => this.turn.giveUp(next, `no answer in ${limit} ms`));
+      this.beginnings.set(next.attempt, Date.now());
+      next.begin();
+    });
   }
 
   private forgetUpgrade(candidate: Candidate): void {
     const index = this.upgrades.indexOf(candidate);
     if (index === -1) return;
     this.upgrades.splice(index, 1);
-    if (this.hasBegun(candidate.attempt)) this.stopTimer('upgrade-limit');
+    if (this.beginnings.has(candidate.attempt)) this.timers.stop('upgrade-limit');
   }
 
   private upgraded(transport: Candidate): void {
-    this.stopTimer('upgrade-limit');
+    this.timers.stop('upgrade-limit');
     this.forgetUpgrade(transport);
     this.use(transport);
     this.course.refresh();
@@ -228,6 +239,15 @@ export class Trial {
   }
 
   // What the other tabs leave.
+
+  /** Remembers that a transport failed where another works, unless it was for want of something here. */
+  private blame(attempt: Attempt): void {
+    const { transport, reason } = attempt;
+    if (reason === NO_SEAT || reason === NO_TURN) return;
+    const isSilent = attempt === this.turn.silent;
+    this.course.memory.failed(transport, isSilent);
+    if (isSilent) this.seat.recount();
+  }
 
   /** A poll begins. @returns whether it may be parked. It holds a connection, and a stream that is tried needs that one. */
   mayPark(): boolean {
@@ -242,7 +262,7 @@ export class Trial {
     const { first } = this;
     if (!this.seat.holds) {
       this.giveSeatBack();
-    } else if (first?.attempt.state === 'trying' && !this.hasBegun(first.attempt)) {
+    } else if (first?.attempt.state === 'trying' && !this.beginnings.has(first.attempt)) {
       this.openFirst(first);
     } else {
       this.nextUpgrade();
@@ -254,13 +274,14 @@ export class Trial {
   private giveSeatBack(): void {
     const { first, current, upgrades } = this;
     for (const candidate of [first, ...upgrades]) {
-      const isAnswered = candidate !== first && this.hasBegun(candidate!.attempt) && !this.timers.has('upgrade-limit');
+      const isAnswered =
+        candidate !== first && this.beginnings.has(candidate!.attempt) && !this.timers.has('upgrade-limit');
       if (candidate?.isStream && !isAnswered) candidate.giveUp(NO_SEAT);
     }
-    if (!current?.candidate.isStream) return;
+    if (!current?.isStream) return;
     // the next connection waits for its turn
-    this.fail(current.candidate.attempt, NO_SEAT);
-    current.candidate.close();
+    this.fail(current.attempt, NO_SEAT);
+    current.close();
   }
 
   /** Tries the streams for which there was no seat. */
@@ -275,11 +296,13 @@ export class Trial {
   private use(candidate: Candidate): void {
     const { name, attempt } = candidate;
     this.decide(attempt, 'open');
-    this.current = { candidate, name, since: Date.now() };
-    if (!candidate.isStream && name !== RESERVE) this.seat.leave();
+    this.current = candidate;
+    onPageHide('add', this.onPageHide);
+    this.currentSince = Date.now();
+    if (!candidate.isHttp) this.seat.leave();
     // it was lost while the stream opened
     if (candidate.isStream && !this.seat.holds) queueMicrotask(() => this.seatChanged());
-    this.startTimer('proof', EARLY, () => this.course.memory.proved(name));
+    this.timers.start('proof', EARLY, () => this.course.memory.proved(name));
   }
 
   /** A transport was closed by whoever uses it. */
@@ -290,7 +313,7 @@ export class Trial {
 
   /** The transport in use was cut. */
   wasCut(candidate: Candidate): void {
-    if (this.current?.name !== candidate.name || Date.now() - this.current.since > EARLY) return;
+    if (this.current?.name !== candidate.name || Date.now() - this.currentSince > EARLY) return;
     this.demote(candidate, 'cut after it had opened');
   }
 
@@ -301,12 +324,17 @@ export class Trial {
     this.course.memory.failed(candidate.name);
   }
 
-  private closed(reason: string): void {
+  private readonly onPageHide = (event: PageHideEvent): void => this.current?.hide(event);
+
+  private closed(reason: string, description: unknown): void {
     const { current } = this;
     this.current = null;
-    this.stopTimers();
+    this.timers.stopAll();
     this.dropReserve();
     this.seat.leave();
+    onPageHide('remove', this.onPageHide);
+    // what engine.io-client says when the browser is offline
+    if (description === 'network connection lost') this.course.memory.forget();
     if (reason === 'ping timeout' && current !== null && current.name !== RESERVE) {
       this.course.memory.suspected(current.name);
     }
@@ -316,57 +344,47 @@ export class Trial {
   /** Tries again, in the background, what is better than what is in use and was left out long enough. */
   private scheduleRetry(): void {
     const { current, course } = this;
-    this.stopTimer('retry');
+    this.timers.stop('retry');
     if (current === null) return;
-    const better = course.preference.slice(0, Math.max(0, course.preference.indexOf(current.name)));
+    const better = course.preference.slice(0, course.preference.indexOf(current.name));
     const [next] = better
-      .filter((name) => this.canProbe(name) && course.memory.isOut(name))
-      .sort((a, b) => course.memory.timeOut(a) - course.memory.timeOut(b));
+      .filter((name) => this.canProbe(name) && course.memory.waitFor(name) > 0)
+      .sort((a, b) => course.memory.waitFor(a) - course.memory.waitFor(b));
     if (next === undefined) return;
-    this.startTimer('retry', Math.min(course.memory.timeOut(next) + 1, MAX_TIMER), () => this.retry(next));
+    this.timers.start('retry', course.memory.waitFor(next) + 1, () => this.retry(next));
   }
 
   private retry(name: string): void {
     if (this.engine.readyState !== 'open' || this.current === null) return;
     this.course.refresh();
-    this.probe([name]);
+    // unless another tab has tried it
+    if (!this.course.memory.isOut(name)) this.probe([name]);
     this.scheduleRetry();
   }
 
   private canProbe(name: string): boolean {
     const { engine } = this;
     const isOffered = handshakeOf(engine)?.upgrades.includes(name);
-    return Boolean(isOffered) && typeof engine._probe === 'function' && engine.opts.upgrade !== false;
+    return Boolean(isOffered && engine._probe) && engine.opts.upgrade !== false;
   }
 
   private probe(names: readonly string[]): void {
     const { engine, course } = this;
     const { _transportsByName: classes } = engine;
-    if (engine.readyState !== 'open' || engine.upgrading || this.upgrades.length > 0 || classes === undefined) return;
+    if (engine.readyState !== 'open' || engine.upgrading || this.upgrades.length > 0) return;
     for (const name of names) {
       if (!this.canProbe(name)) continue;
       // it may have been left out when this engine was made
-      classes[name] ??= course.classOf(name);
+      classes![name] ??= course.classOf(name);
       engine._probe!(name);
     }
   }
 
-  private note(attempt: Attempt): void {
-    this.attempts.push(attempt);
-    if (attempt.role === 'reserve') this.beginnings.set(attempt, Date.now());
-  }
-
-  private hasBegun(attempt: Attempt): boolean {
-    return this.beginnings.has(attempt);
-  }
-
-  private begun(attempt: Attempt): number {
-    return this.beginnings.get(attempt) ?? Date.now();
-  }
-
   private decide(attempt: Attempt, state: Attempt['state']): void {
     attempt.state = state;
-    attempt.milliseconds ??= Date.now() - this.begun(attempt);
+    attempt.milliseconds ??= Date.now() - (this.beginnings.get(attempt) ?? Date.now());
+    // of what failed the others shall hear first whether it is held against it
+    if (state !== 'failed') this.turn.end(state === 'open' ? attempt.transport : '');
   }
 
   private fail(attempt: Attempt, reason: string): void {
@@ -374,22 +392,5 @@ export class Trial {
     attempt.reason = reason;
     this.engine.emit('fallback', attempt);
     this.course.onFallback?.(attempt);
-  }
-
-  private startTimer(name: string, delay: number, callback: () => void): void {
-    this.stopTimer(name);
-    const timer = this.engine.setTimeoutFn(callback, delay);
-    // a search keeps no process alive; the connection does
-    (timer as { unref?: () => void }).unref?.();
-    this.timers.set(name, timer);
-  }
-
-  private stopTimer(name: string): void {
-    this.engine.clearTimeoutFn(this.timers.get(name));
-    this.timers.delete(name);
-  }
-
-  private stopTimers(): void {
-    for (const name of this.timers.keys()) this.stopTimer(name);
   }
 }
