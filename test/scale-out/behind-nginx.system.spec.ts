@@ -12,10 +12,7 @@ import { until } from '../support/wire-engine.js';
 import { startBalancer } from './balancer.js';
 import { startNode, type TestNode } from './support.js';
 
-/* Three nodes behind a real nginx that gives each request to the next of them. */
-
-const CLIENTS = 200;
-const ACKS = 50;
+/* Three nodes of one process behind a real nginx that gives each request to the next of them. */
 
 interface Member extends TestNode {
   readonly io: Server;
@@ -30,8 +27,6 @@ async function startMember(registry: MemoryNodeRegistry): Promise<Member> {
   const server: HttpServer = createServer();
   const io = createSocketIoServer(server, { transports: ['websocket', 'eventsource', 'multipart', 'polling'] });
   io.on('connection', (socket) => {
-    let count = 0;
-    socket.on('count', (n: number, ack: (answer: number[]) => void) => ack([n, count++]));
     socket.on('echo', (data: unknown, ack: (answer: unknown) => void) => ack(data));
     socket.on('push', (n: number) => {
       for (let i = 0; i < n; i++) socket.emit('pushed', i);
@@ -69,41 +64,9 @@ async function open(make: () => Socket): Promise<Socket> {
 
 const stockClient = (options: object) => stock(url, { forceNew: true, reconnection: false, ...options });
 const ownClient = (options: ConnectOptions) => connect(url, { forceNew: true, reconnection: false, ...options });
-const total = (count: 'forwarded' | 'failed') =>
-  nodes.reduce((sum, { engine }) => sum + engine.stats().relay![count], 0);
+const total = (count: 'forwarded' | 'open') => nodes.reduce((sum, { engine }) => sum + engine.stats().relay![count], 0);
 
 describe('three nodes behind a balancer that is not sticky', () => {
-  it.each([
-    ['stock clients that poll', () => stockClient({ transports: ['polling'] })],
-    ['stock clients as they are', () => stockClient({})],
-    ['our clients over EventSource', () => ownClient({ transports: ['eventsource'] })],
-    ['our clients over multipart', () => ownClient({ transports: ['multipart'] })],
-  ])(`serve ${CLIENTS} %s: ${ACKS} acks each, in order, and nobody is disconnected`, async (_name, make) => {
-    const lost: string[] = [];
-    const all = await Promise.all(
-      Array.from({ length: CLIENTS }, async () => {
-        const client = await open(make);
-        client.on('disconnect', (reason) => lost.push(reason));
-        return client;
-      }),
-    );
-    const answers = await Promise.all(
-      all.map(async (client) => {
-        const seen: number[][] = [];
-        for (let n = 0; n < ACKS; n++) seen.push((await client.emitWithAck('count', n)) as number[]);
-        return seen;
-      }),
-    );
-    const inOrder = Array.from({ length: ACKS }, (_, n) => [n, n]);
-    for (const seen of answers) expect(seen).toEqual(inOrder);
-    expect(lost).toEqual([]);
-    expect(total('failed')).toBe(0);
-    expect(total('forwarded')).toBeGreaterThan(CLIENTS);
-    const counts = nodes.map(({ engine }) => engine.clientsCount);
-    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(CLIENTS);
-    for (const count of counts) expect(count).toBeGreaterThan(0);
-  });
-
   it('have messages of many sizes and kinds come through, both ways', async () => {
     for (const options of [{ transports: ['polling'] }, {}]) {
       const client = await open(() => stockClient(options));
@@ -139,7 +102,7 @@ describe('three nodes behind a balancer that is not sticky', () => {
     for (const client of upgraded) expect(await client.emitWithAck('echo', 'by WebSocket')).toBe('by WebSocket');
     // of nine upgrades some came to another node, and are open through it now
     expect(total('forwarded')).toBeGreaterThan(before);
-    expect(nodes.reduce((sum, { engine }) => sum + engine.stats().relay!.open, 0)).toBeGreaterThan(0);
+    expect(total('open')).toBeGreaterThan(0);
   });
 
   it('do not lose a polling client whose polls go through a node that leaves', async () => {

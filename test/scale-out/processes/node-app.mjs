@@ -1,6 +1,6 @@
 /**
  * One node of an application in a process of its own, on the built package. Its options come as JSON in the first argument;
- * it says in lines on stdout when it listens and which messages it has handled.
+ * it says in lines on stdout when it listens and which messages it has handled, and, for each line on stdin, its numbers.
  */
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
@@ -62,7 +62,7 @@ Module({
 const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
 app.useWebSocketAdapter(new NestwireAdapter(app));
 app.enableShutdownHooks();
-const { server } = app.get(Gateway);
-process.on('SIGUSR2', () => say(`stats: ${JSON.stringify(server.engine.stats())}`));
+// a line on stdin asks for the numbers
+process.stdin.on('data', () => say(`stats: ${JSON.stringify(app.get(Gateway).server.engine.stats())}`));
 await app.listen(port, '127.0.0.1');
 say(`listening: ${app.getHttpServer().address().port}`);

@@ -30,12 +30,9 @@ export class NodeProcess {
   /** @param options of the application, beside `port` and `redis`. */
   static async start(port: number, redis: RedisServer, options: object): Promise<NodeProcess> {
     const given = JSON.stringify({ port, redis: redis.url, ...options });
-    const child = spawn(process.execPath, [PROGRAM, given], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [PROGRAM, given], { stdio: ['pipe', 'pipe', 'pipe'] });
     const node = new NodeProcess(port, child, createInterface({ input: child.stdout! }));
-    await Promise.race([
-      node.says(/^listening: /),
-      node.exited.then(() => Promise.reject(new Error(`the process ended:\n${node.lines.join('\n')}`))),
-    ]);
+    await node.says(/^listening: /);
     return node;
   }
 
@@ -49,7 +46,8 @@ export class NodeProcess {
       const line = this.lines.slice(from).find((one) => pattern.test(one));
       if (line !== undefined) return line;
       // oxlint-disable-next-line no-await-in-loop
-      await once(this.output, 'line');
+      await Promise.race([once(this.output, 'line'), this.exited]);
+      if (this.child.exitCode !== null) throw new Error(`the process ended:\n${this.lines.join('\n')}`);
     }
   }
 
@@ -60,7 +58,7 @@ export class NodeProcess {
 
   async stats(): Promise<{ sessions: number; relay: RelayStats }> {
     const from = this.lines.length;
-    this.child.kill('SIGUSR2');
+    this.child.stdin!.write('stats\n');
     const line = await this.says(/^stats: /, from);
     return JSON.parse(line.slice('stats: '.length)) as { sessions: number; relay: RelayStats };
   }
