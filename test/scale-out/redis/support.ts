@@ -5,6 +5,7 @@ import {
   SubscribeMessage,
   WebSocketGateway,
   WebSocketServer,
+  WsException,
   type WsResponse,
 } from '@nestjs/websockets';
 import {
@@ -53,6 +54,11 @@ export class Gateway {
     this.server.emit('said', data);
   }
 
+  @SubscribeMessage('fail')
+  fail(): void {
+    throw new WsException('no');
+  }
+
   @SubscribeMessage('join')
   join(@MessageBody() rooms: string[], @ConnectedSocket() client: Socket): void {
     void client.join(rooms);
@@ -67,8 +73,8 @@ export class Gateway {
 
 export interface Node extends RunningApp {
   readonly io: Server;
-  /** What the application has logged about scale-out. */
-  readonly lines: () => string[];
+  /** What has been logged about Redis; by this node, for the log of Nest is one for the whole process. */
+  readonly lines: readonly string[];
 }
 
 /** Starts one node of an application on the loopback. */
@@ -79,15 +85,18 @@ export async function startNode(
   providers: Type[] = [Gateway],
 ): Promise<Node> {
   const relay = { host: '127.0.0.1', ...scaleOut.relay };
+  const lines: string[] = [];
+  const real = redisScaleOut({ url: redis.url, ...scaleOut, relay });
+  const log = (line: string): void => void (line.includes('Redis') && lines.push(line));
   const running = await startApp({
-    imports: [NestwireModule.forRoot({ ...options, scaleOut: redisScaleOut({ url: redis.url, ...scaleOut, relay }) })],
+    imports: [NestwireModule.forRoot({ ...options, scaleOut: { start: () => real.start({ log }) } })],
     providers,
     adapter: nestwire(),
   });
   return {
     ...running,
     io: running.app.get<Gateway>(providers[0]!).server,
-    lines: () => running.logger.warnings.map(String).filter((line) => line.includes('Redis')),
+    lines,
   };
 }
 
