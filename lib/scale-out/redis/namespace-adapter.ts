@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io';
 import type { AdapterConnection } from './adapter-connection.js';
 import { within } from './connection.js';
 import type { RedisSettings } from './options.js';
+import { Snapshots } from './snapshots.js';
 
 /** The streams adapter of one namespace. */
 export type StreamsAdapter = ReturnType<ReturnType<typeof createAdapter>>;
@@ -59,6 +60,10 @@ export function adapterFactory(
     const adapter = create(namespace);
     broadcastWithCare(adapter, log);
     restoreInTime(adapter, connection);
+    const recovery = recoveryOf(adapter);
+    if (settings.snapshots && recovery) {
+      new Snapshots(adapter, connection, names.sessionKeyPrefix, recovery.maxDisconnectionDuration, log);
+    }
     return adapter;
   };
 }
@@ -77,7 +82,7 @@ function broadcastWithCare(adapter: StreamsAdapter, log: (message: string) => vo
   adapter.broadcast = (packet: Packet, options: BroadcastOptions): Promise<void> => {
     const { local, volatile } = (options.flags ?? {}) as { local?: boolean; volatile?: boolean };
     const isPlaceless = (local || volatile) && packet.type === EVENT && packet.id === undefined;
-    if (isPlaceless && typeof packet.data.at(-1) === 'string' && isRecoverable(adapter)) packet.data.push(null);
+    if (isPlaceless && typeof packet.data.at(-1) === 'string' && recoveryOf(adapter)) packet.data.push(null);
     if (local) {
       here.call(adapter, packet, options);
       return DONE;
@@ -99,9 +104,10 @@ function restoreInTime(adapter: StreamsAdapter, connection: AdapterConnection): 
   };
 }
 
-function isRecoverable(adapter: StreamsAdapter): boolean {
-  const { opts } = adapter.nsp.server as { opts: { connectionStateRecovery?: unknown } };
-  return Boolean(opts.connectionStateRecovery);
+/** socket.io has put its default in place: two minutes. */
+function recoveryOf(adapter: StreamsAdapter): { maxDisconnectionDuration: number } | undefined {
+  const { opts } = adapter.nsp.server as { opts: { connectionStateRecovery?: { maxDisconnectionDuration: number } } };
+  return opts.connectionStateRecovery;
 }
 
 /** How socket.io's in-memory adapter broadcasts, which every other one extends. */
