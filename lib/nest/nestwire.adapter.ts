@@ -8,6 +8,8 @@ import { closeSocketIoServer, createSocketIoServer, type BoundServerOptions } fr
 import { ApplicationScaleOut } from './application-scale-out.js';
 import { ConnectionGuards } from './connection-guards/connection-guards.js';
 import { ConnectionHooks } from './connection-hooks.js';
+import type { ApplicationEmitters } from './emitters/application-emitters.js';
+import { findApplicationEmitters } from './emitters/emitters.module.js';
 import { GatewayOptions } from './gateway-options.js';
 import { findGateways, findModuleOptions, type Gateway } from './gateways.js';
 import { resolveNestOptions } from './nest-options.js';
@@ -54,6 +56,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
   readonly #routeHost: RouteHost;
   readonly #streams: ApplicationStreams;
   readonly #scaleOut: ApplicationScaleOut;
+  readonly #emitters: ApplicationEmitters | undefined;
   readonly #servers = new Map<string, Server>();
   /** RegExp namespaces by server and pattern: socket.io would make a second one that no client reaches. */
   readonly #patternNamespaces = new WeakMap<Server, Map<string, Namespace>>();
@@ -108,6 +111,8 @@ export class NestwireAdapter extends AbstractWsAdapter {
       gateways.map(({ metatype }) => metatype),
       serverOptions.path,
     );
+    this.#emitters = modules && findApplicationEmitters(modules);
+    this.#emitters?.bind((port, path) => this.#gatewayOptions.serverKey(port, path));
     const contexts = app?.get(ExternalContextCreator, { strict: false });
     for (const gateway of gateways) this.#prepare(gateway, contexts!);
   }
@@ -202,6 +207,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
     if (closing === undefined) {
       const keepHttpServer = this.forceCloseConnections && server.httpServer === this.httpServer;
       for (const [key, one] of this.#servers) if (one === server) this.#servers.delete(key);
+      this.#emitters?.close(server as Server);
       closing = closeSocketIoServer(server as Server, { keepHttpServer });
       this.#closing.set(server, closing);
     }
@@ -233,6 +239,7 @@ export class NestwireAdapter extends AbstractWsAdapter {
       this.#scaleOut.relay(server, key);
       setServerContext(server, { ...this.#context, emitsThroughCluster: this.#scaleOut.carriesEmits(server, key) });
       this.#connectionGuards.gate(server);
+      this.#emitters?.serve(key, server);
       this.#servers.set(key, server);
     }
     return server;

@@ -6,13 +6,12 @@ import {
   WebSocketGateway,
   type OnGatewayConnection,
   type OnGatewayDisconnect,
-  type OnGatewayInit,
 } from '@nestjs/websockets';
 import { MessageStream, reply, SubscribeStream, UseConnectionGuards, type Incoming, type Outgoing } from 'nestwire';
 import { auditTime, filter, ignoreElements, map, scan, tap, type Observable } from 'rxjs';
 import { batched } from './batched.js';
 import { BoardService } from './board.service.js';
-import type { BoardEvents, BoardServer, Client } from './board.types.js';
+import type { BoardEvents, Client } from './board.types.js';
 import { CursorDto } from './dto/cursor.dto.js';
 import { DrawDto } from './dto/draw.dto.js';
 import { PulseDto } from './dto/pulse.dto.js';
@@ -26,14 +25,8 @@ import { SignInGuard } from './sign-in.guard.js';
 @WebSocketGateway({ namespace: '/board' })
 @UseConnectionGuards(PasswordGuard, SignInGuard)
 @UseGuards(RateLimitGuard)
-export class BoardGateway
-  implements OnGatewayInit<BoardServer>, OnGatewayConnection<Client>, OnGatewayDisconnect<Client>
-{
+export class BoardGateway implements OnGatewayConnection<Client>, OnGatewayDisconnect<Client> {
   constructor(private readonly board: BoardService) {}
-
-  afterInit(server: BoardServer): void {
-    this.board.bind(server);
-  }
 
   handleConnection(client: Client): void {
     const upgraded = () => this.board.transportChanged(client);

@@ -2,8 +2,10 @@ import { Module, ValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import { NestwireModule } from 'nestwire';
 import { AnnounceController } from './announce.controller.js';
+import { AudienceController } from './audience.controller.js';
 import { BoardGateway } from './board.gateway.js';
 import { BoardService } from './board.service.js';
+import { ReportService } from './report.service.js';
 import { StatusController } from './status.controller.js';
 
 @Module({
@@ -17,10 +19,11 @@ import { StatusController } from './status.controller.js';
       connectionStateRecovery: { maxDisconnectionDuration: 30_000 },
     }),
   ],
-  controllers: [AnnounceController, StatusController],
+  controllers: [AnnounceController, AudienceController, StatusController],
   providers: [
     BoardGateway,
     BoardService,
+    ReportService,
     // For the REST routes and, since Nest 12, for the gateway too.
     {
       provide: APP_PIPE,

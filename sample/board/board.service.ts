@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
-import type { Incoming } from 'nestwire';
+import { Emitter, InjectEmitter, type Incoming } from 'nestwire';
 import type {
-  BoardServer,
+  BoardEvents,
   ChatLine,
   Client,
   Cursor,
@@ -24,7 +24,6 @@ const PRESENCE_DELAY = 150;
 /** The board's state, and the only place that tells clients about it. */
 @Injectable()
 export class BoardService implements OnModuleDestroy {
-  private server!: BoardServer;
   private readonly members = new Map<string, Member>();
   private readonly strokes = new Map<string, Stroke>();
   /** How many points of a stroke the others have been told of. */
@@ -40,9 +39,7 @@ export class BoardService implements OnModuleDestroy {
   private readonly gone = new Set<string>();
   private presenceTimer: NodeJS.Timeout | undefined;
 
-  bind(server: BoardServer): void {
-    this.server = server;
-  }
+  constructor(@InjectEmitter('board') private readonly clients: Emitter<BoardEvents>) {}
 
   onModuleDestroy(): void {
     clearTimeout(this.presenceTimer);
@@ -131,7 +128,7 @@ export class BoardService implements OnModuleDestroy {
     this.presenceTimer ??= setTimeout(() => {
       this.presenceTimer = undefined;
       const changed = [...this.changed].flatMap((id) => this.members.get(id) ?? []);
-      this.server.emit('presence', { changed, gone: [...this.gone] });
+      this.clients.emit('presence', { changed, gone: [...this.gone] });
       this.changed.clear();
       this.gone.clear();
     }, PRESENCE_DELAY);
@@ -187,7 +184,7 @@ export class BoardService implements OnModuleDestroy {
   /** Where those are now who have moved. Volatile: a position that cannot be sent at once is worth nothing later. */
   point(moves: readonly Incoming<CursorDto>[]): void {
     const cursors = new Map<string, Cursor>(moves.map(({ client: { id }, data: { x, y } }) => [id, { id, x, y }]));
-    this.server.volatile.emit('cursors', [...cursors.values()]);
+    this.clients.volatile.emit('cursors', [...cursors.values()]);
   }
 
   /** Removes the last stroke this person has finished. */
@@ -204,13 +201,13 @@ export class BoardService implements OnModuleDestroy {
     const removed = this.strokes.size;
     this.strokes.clear();
     this.points = 0;
-    this.server.emit('cleared', { id: client.id, name });
+    this.clients.emit('cleared', { id: client.id, name });
     return { removed };
   }
 
   private end(stroke: Stroke): void {
     stroke.done = true;
-    this.server.emit('strokes', [this.newsOf(stroke)]);
+    this.clients.emit('strokes', [this.newsOf(stroke)]);
   }
 
   private forgetOldest(): void {
@@ -230,7 +227,7 @@ export class BoardService implements OnModuleDestroy {
       this.strokes.delete(key);
       this.points -= points.length / 2;
     }
-    this.server.emit('removed', { keys: strokes.map(({ key }) => key) });
+    this.clients.emit('removed', { keys: strokes.map(({ key }) => key) });
   }
 
   // ---- talk
@@ -246,12 +243,25 @@ export class BoardService implements OnModuleDestroy {
     return { members: this.members.size };
   }
 
+  /** How things stand, to be sent by whoever asks; nothing while nobody is there to read it. */
+  report(): ChatLine | undefined {
+    if (this.members.size === 0) return undefined;
+    const text = `${this.members.size} here, ${this.strokes.size} strokes on the board`;
+    return this.keep({ kind: 'announcement', name: 'Report', colour: 0, text });
+  }
+
   private say(line: Pick<ChatLine, 'kind' | 'name' | 'colour' | 'text'>): { id: number } {
+    const chatLine = this.keep(line);
+    this.clients.emit('chat', chatLine);
+    return { id: chatLine.id };
+  }
+
+  /** For newcomers. */
+  private keep(line: Pick<ChatLine, 'kind' | 'name' | 'colour' | 'text'>): ChatLine {
     const chatLine: ChatLine = { id: ++this.lastChatId, at: Date.now(), ...line };
     this.chatLines.push(chatLine);
     if (this.chatLines.length > LIMITS.chatLines) this.chatLines.shift();
-    this.server.emit('chat', chatLine);
-    return { id: chatLine.id };
+    return chatLine;
   }
 }
 

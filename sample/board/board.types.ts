@@ -1,4 +1,4 @@
-import type { EventsMap, Server, Socket } from 'nestwire';
+import type { EventsMap, Socket } from 'nestwire';
 import type { INKS, LIMITS, REACTIONS, TOOLS } from './limits.js';
 
 export type Tool = (typeof TOOLS)[number];
@@ -81,7 +81,8 @@ export interface BoardEvents {
   cursors(cursors: Cursor[]): void;
   chat(line: ChatLine): void;
   tally(tally: Tally): void;
+  /** Asks a page whether it is being looked at. */
+  attention(answer: (isLooking: boolean) => void): void;
 }
 
-export type BoardServer = Server<EventsMap, BoardEvents>;
 export type Client = Socket<EventsMap, BoardEvents, EventsMap, ClientData>;

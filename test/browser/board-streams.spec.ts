@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'puppeteer-core';
 import { BROWSERS } from '../support/browsers.js';
-import { allow, Board, see, until, visitIn, type Visit } from './support/board.js';
+import { allow, Board, ownFaults, see, until, visitIn, type Visit } from './support/board.js';
 
 /**
  * Streams, connection guards and errors of the main sample, as its pages see them. Functions given to `evaluate` run in the
@@ -265,6 +265,24 @@ describe.each(BROWSERS)('The board in %s', (browser) => {
     await fill(ada, '#password', 'open sesame');
     await joined(ada);
     expect(visit.complaints).toEqual([]);
+  });
+
+  it('asks every page whether it is looked at, and reports on a timer', async () => {
+    const audience = async (): Promise<{ pages: number; looking: number }> =>
+      (await (await fetch(`${visit.board.url}/audience`)).json()) as never;
+    expect(await audience()).toEqual({ pages: 0, looking: 0 });
+    const ada = await join('Ada');
+    await join('Grace');
+    // a page that another window covers may count as hidden
+    expect(await audience()).toEqual({ pages: 2, looking: expect.any(Number) });
+    await ada.bringToFront();
+    await until(audience, ({ looking }) => looking > 0, 'somebody looks');
+
+    await visit.board.stop();
+    visit.board = await Board.start({ BOARD_REPORT_EVERY: '200' });
+    const eve = await join('Eve', visit.board.url);
+    await see(eve, '#log .announcement', '1 here, 0 strokes on the board');
+    expect(ownFaults(visit.complaints)).toEqual([]);
   });
 
   it('shows what the server refuses of a stream, and loses nothing that may go later', async () => {

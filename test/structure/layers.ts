@@ -47,9 +47,15 @@ export const AREAS: Record<string, Area> = {
   },
   'socket-io': { files: /^lib\/socket-io\//, own: [ENGINE], packages: ['node:*', 'accepts', 'cors', 'socket.io'] },
   streams: { files: /^lib\/streams\//, own: [], ownTypes: [/^lib\//], packages: ['rxjs'], packageTypes: ['socket.io'] },
+  emitter: {
+    files: /^lib\/emitter\//,
+    own: [/^lib\/streams\//, /^lib\/socket-io\/namespaces\.ts$/],
+    packages: ['rxjs'],
+    packageTypes: ['socket.io'],
+  },
   'scale-out': {
     files: /^lib\/scale-out\//,
-    own: [ENGINE],
+    own: [ENGINE, /^lib\/emitter\//],
     packages: ['node:*', 'socket.io', 'socket.io-adapter', '@socket.io/redis-streams-adapter', 'redis', 'ioredis'],
   },
   redis: {
@@ -60,20 +66,20 @@ export const AREAS: Record<string, Area> = {
   client: { files: /^lib\/client\//, own: [], packages: ['engine.io-client', 'socket.io-client'] },
   testing: {
     files: /^lib\/testing\//,
-    own: [/^lib\/client\//],
+    own: [/^lib\/client\//, /^lib\/emitter\//],
     ownTypes: [/^lib\//],
-    packages: ['node:*', 'socket.io-client', 'engine.io-client'],
+    packages: ['node:*', 'socket.io', 'socket.io-client', 'engine.io-client'],
   },
   nest: {
     files: /^lib\/nest\//,
-    own: [ENGINE, /^lib\/streams\//, /^lib\/socket-io\//],
+    own: [ENGINE, /^lib\/streams\//, /^lib\/emitter\//, /^lib\/socket-io\//],
     ownTypes: [/^lib\/scale-out\//],
     packages: ['node:*', '@nestjs/common', '@nestjs/core', '@nestjs/websockets', 'rxjs', 'reflect-metadata'],
     packageTypes: ['socket.io'],
   },
   index: {
     files: /^lib\/index\.ts$/,
-    own: [/^lib\/(nest|streams|engine\/index\.ts$)/],
+    own: [/^lib\/(nest|streams|emitter|engine\/index\.ts$)/],
     packages: [],
     packageTypes: ['socket.io'],
   },

@@ -47,8 +47,12 @@ describe('state of a module', () => {
     expect(moduleState('x.ts', text)).toEqual([]);
   });
 
-  it('does not exist in lib: two applications in one process share nothing', () => {
-    expect(lib.flatMap((path) => moduleState(path, read(path)))).toEqual([]);
+  it('does not exist in lib: two applications in one process share nothing but the names of emitters', () => {
+    // decorators run before there is an application to ask
+    const permitted = /^lib\/nest\/emitters\/emitter-tokens\.ts:\d+ REQUESTED is there to be filled$/;
+    const found = lib.flatMap((path) => moduleState(path, read(path)));
+    expect(found.filter((state) => !permitted.test(state))).toEqual([]);
+    expect(found).toHaveLength(1);
   });
 });
 

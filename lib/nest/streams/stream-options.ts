@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../../engine/index.js';
+import type { SlowReaderBudget, SlowReaderPolicy } from '../../streams/slow-readers.js';
 
 /**
  * What happens to a message for which there is no room in its client's queue.
@@ -9,15 +10,6 @@ import { InvalidOptionError } from '../../engine/index.js';
  * - `disconnect`: the client's connection is closed.
  */
 export type QueueOverflow = 'refuse' | 'dropOldest' | 'disconnect';
-
-/**
- * What happens to output for a client that does not take it.
- *
- * - `drop`: it is dropped.
- * - `latest`: the latest value of each event is kept, and sent when the client takes it.
- * - `disconnect`: the client's whole connection is closed, since stock clients do not come back to a namespace alone.
- */
-export type SlowReaderPolicy = 'drop' | 'latest' | 'disconnect';
 
 /**
  * What follows when an operator, or the method itself, throws. The exception filters hear of it in every case.
@@ -87,7 +79,7 @@ export interface StreamSettings {
     readonly delay: number;
     readonly maxDelay: number;
   };
-  readonly slowReaders: { readonly bytes: number; readonly policy: SlowReaderPolicy } | null;
+  readonly slowReaders: SlowReaderBudget | null;
   readonly recoverable: boolean;
 }
 

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { connect as connectTcp, createServer, type AddressInfo, type Socket as TcpSocket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { WebSocketGateway } from '@nestjs/websockets';
 import { MessageStream, NestwireAdapter, SubscribeStream, type StreamOptions } from 'nestwire';
@@ -9,6 +8,7 @@ import type { Socket } from 'socket.io';
 import type { Socket as ClientSocket } from 'socket.io-client';
 import type { Session } from '../../../lib/engine/session.js';
 import { until } from '../../client/support.js';
+import { startStall } from '../stall.js';
 import { afterCase, cleanUp, next, startApp } from '../support.js';
 
 afterEach(cleanUp);
@@ -19,41 +19,6 @@ const BYTES = 300_000;
 const BLOCK = 'x'.repeat(50_000);
 /** More blocks than the kernel's buffers take, and then some. */
 const MANY = 1000;
-
-/** A network between client and server that stops carrying what the server sends. */
-async function startStall(port: number): Promise<{ url: string; stall(): void; go(): void }> {
-  const downs: TcpSocket[] = [];
-  let isStalled = false;
-  const server = createServer((client) => {
-    const target = connectTcp(port, '127.0.0.1');
-    const end = (): void => {
-      client.destroy();
-      target.destroy();
-    };
-    for (const socket of [client, target]) socket.on('error', end).on('close', end);
-    client.pipe(target);
-    target.pipe(client);
-    downs.push(target);
-    if (isStalled) target.unpipe(client).pause();
-    (target as { peer?: TcpSocket }).peer = client;
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  afterCase(() => {
-    for (const down of downs) down.destroy();
-    server.close();
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stall() {
-      isStalled = true;
-      for (const down of downs) down.unpipe().pause();
-    },
-    go() {
-      isStalled = false;
-      for (const down of downs) down.pipe((down as { peer?: TcpSocket }).peer!);
-    },
-  };
-}
 
 /** An application whose stream sends what `out$` says, and a client that can stop reading. */
 async function start(transport: (typeof TRANSPORTS)[number], options: StreamOptions) {

@@ -129,6 +129,7 @@ export class Session extends EventTarget {
     });
     board.on('exception', (payload) => this.#emit('problem', messageOf(payload)));
     board.on('welcome', (welcome) => this.#welcomed(welcome));
+    board.on('attention', (answer) => answer(document.visibilityState === 'visible'));
     for (const event of HEARD) board.on(event, (payload) => this.#emit(event, payload));
     return board;
   }

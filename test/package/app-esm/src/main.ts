@@ -13,7 +13,16 @@ import {
   WsException,
   type OnGatewayConnection,
 } from '@nestjs/websockets';
-import { NestwireAdapter, NestwireModule, replyError, type NestwireOptions, type Server, type Socket } from 'nestwire';
+import {
+  Emitter,
+  InjectEmitter,
+  NestwireAdapter,
+  NestwireModule,
+  replyError,
+  type NestwireOptions,
+  type Server,
+  type Socket,
+} from 'nestwire';
 import { Engine, type EngineOptions, type Session } from 'nestwire/engine';
 
 @Catch(RangeError)
@@ -23,12 +32,18 @@ class RangeFilter implements ExceptionFilter<RangeError> {
   }
 }
 
+interface EchoEvents {
+  welcome(transport: string): void;
+}
+
 @WebSocketGateway({ namespace: 'echo' })
 class EchoGateway implements OnGatewayConnection<Socket> {
   @WebSocketServer() server!: Server;
 
+  constructor(@InjectEmitter('echo') private readonly clients: Emitter<EchoEvents>) {}
+
   handleConnection(client: Socket): void {
-    client.emit('welcome', client.conn.transport.name);
+    this.clients.to(client.id).emit('welcome', client.conn.transport.name);
   }
 
   @SubscribeMessage('echo')
