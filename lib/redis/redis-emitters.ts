@@ -56,15 +56,19 @@ export class RedisEmitters extends EmitterSource implements OnApplicationBootstr
   /** @throws Error when Redis is not there, and it may not do without. */
   async onApplicationBootstrap(): Promise<void> {
     try {
+      await this.adapters.opened;
+      for (const one of this.headless.values()) begin(one);
       await this.adapters.ready();
     } catch (error) {
       if (!this.degrades) {
         await this.onApplicationShutdown();
         throw error;
       }
+      // what is not there in time is not waited for any longer
+      await this.adapters.ready().catch(() => undefined);
+      for (const one of this.headless.values()) begin(one);
     }
     this.hasStarted = true;
-    for (const one of this.headless.values()) begin(one);
   }
 
   /** What was sent leaves before the connection ends. */

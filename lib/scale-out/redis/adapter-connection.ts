@@ -19,6 +19,8 @@ export class AdapterConnection {
   private readonly connection: RedisConnection;
   /** Ids of the last entries of streams, when they were asked for first. */
   private readonly positions = new Map<string, Promise<string>>();
+  /** Channels that somebody waits for. */
+  private readonly awaited = new Map<string, () => void>();
   private readonly origin: AdapterConnection;
   private isClosed = false;
 
@@ -123,12 +125,17 @@ export class AdapterConnection {
     return handled(this.client.sPublish(...args));
   }
 
-  subscribe(...args: Parameters<RedisClient['subscribe']>): Promise<unknown> {
-    return handled(this.client.subscribe(...args));
+  subscribe(...args: Parameters<RedisClient['subscribe']>): Promise<void> {
+    return this.listen(args[0], () => this.client.subscribe(...args));
   }
 
-  sSubscribe(...args: Parameters<RedisClient['sSubscribe']>): Promise<unknown> {
-    return handled(this.client.sSubscribe(...args));
+  sSubscribe(...args: Parameters<RedisClient['sSubscribe']>): Promise<void> {
+    return this.listen(args[0], () => this.client.sSubscribe(...args));
+  }
+
+  /** Resolves when a duplicate begins to listen to a channel. To be asked before it does. */
+  listening(channel: string): Promise<void> {
+    return new Promise((resolve) => this.awaited.set(channel, resolve));
   }
 
   /** The adapter lets a reader go; it is closed with all others. */
@@ -140,6 +147,25 @@ export class AdapterConnection {
   async close(grace = 0): Promise<void> {
     this.isClosed = true;
     await Promise.all([this.connection.close(grace), ...this.readers.map((reader) => reader.close())]);
+  }
+
+  /** Tried until it is done: the adapter asks once, and would never hear anything if the connection broke just then. */
+  private async listen(channels: string | string[], subscribe: () => Promise<unknown>): Promise<void> {
+    for (;;) {
+      try {
+        // one try after the other
+        // oxlint-disable-next-line no-await-in-loop
+        await subscribe();
+        break;
+      } catch {
+        // oxlint-disable-next-line no-await-in-loop
+        await this.pause();
+      }
+    }
+    for (const channel of [channels].flat()) {
+      this.origin.awaited.get(channel)?.();
+      this.origin.awaited.delete(channel);
+    }
   }
 
   /** Before something is tried again. */

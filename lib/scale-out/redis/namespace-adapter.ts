@@ -3,7 +3,7 @@ import type { Namespace } from 'socket.io';
 import type { AdapterConnection } from './adapter-connection.js';
 import { within } from './connection.js';
 import type { RedisSettings } from './options.js';
-import { Snapshots } from './snapshots.js';
+import { keepSnapshots } from './snapshots.js';
 
 /** The streams adapter of one namespace. */
 export type StreamsAdapter = ReturnType<ReturnType<typeof createAdapter>>;
@@ -41,12 +41,15 @@ export function namesOf(settings: RedisSettings, server: string) {
 /**
  * Makes the adapters of one socket.io server: those of `@socket.io/redis-streams-adapter`, with the edges taken off that
  * cut when Redis is away, or when a client is to recover.
+ *
+ * @param created hears of each adapter, by the channel on which it will listen.
  */
 export function adapterFactory(
   connection: AdapterConnection,
   settings: RedisSettings,
   server: string,
   log: (message: string) => void,
+  created: (channel: string) => void,
 ): AdapterFactory {
   const { streams: _streams, ...names } = namesOf(settings, server);
   const create = createAdapter(connection, {
@@ -58,11 +61,12 @@ export function adapterFactory(
   // socket.io calls it with `new`
   return function adapterOf(namespace: Namespace) {
     const adapter = create(namespace);
+    created(`${names.channelPrefix}#${namespace.name}#`);
     broadcastWithCare(adapter, log);
     restoreInTime(adapter, connection);
     const recovery = recoveryOf(adapter);
     if (settings.snapshots && recovery) {
-      new Snapshots(adapter, connection, names.sessionKeyPrefix, recovery.maxDisconnectionDuration, log);
+      keepSnapshots(adapter, connection, names.sessionKeyPrefix, recovery.maxDisconnectionDuration, log);
     }
     return adapter;
   };

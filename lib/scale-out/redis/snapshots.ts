@@ -32,6 +32,11 @@ interface Live {
   writtenAt: number;
 }
 
+/** Has an adapter keep {@link Snapshots}, until it is closed. @param maxAge milliseconds for which a session may be recovered. */
+export function keepSnapshots(...args: ConstructorParameters<typeof Snapshots>): void {
+  void new Snapshots(...args);
+}
+
 /**
  * Keeps a session in Redis while its client is connected, in the form in which the streams adapter reads it, so that it can
  * be recovered from a node that died. socket.io itself keeps a session only when its connection ends in order.
@@ -39,7 +44,7 @@ interface Live {
  * Written at connect, a moment after rooms have changed, and when the last one is getting old, for it expires. When a
  * connection ends for a reason after which it must not be recovered (a disconnect by either side), the snapshot goes.
  */
-export class Snapshots {
+class Snapshots {
   /** By the private id. Those written longest ago come first. */
   private readonly live = new Map<string, Live>();
   private readonly changed = new Set<Live>();

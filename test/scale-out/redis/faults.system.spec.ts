@@ -77,7 +77,10 @@ describe.each([
 
     await giveBack();
     await until(() => here.length === 3 && there.length === 3);
-    expect([here, there]).toEqual(Array(2).fill(['first', 'second', 'third']));
+    expect([here, there]).toEqual([
+      ['first', 'second', 'third'],
+      ['first', 'second', 'third'],
+    ]);
     const back = next(one, 'said');
     other.emit('say', 'back');
     expect((await back)[0]).toBe('back');
