@@ -1,3 +1,5 @@
+export { RedisEmitterModule } from './redis-emitter.module.js';
+export type { RedisEmitterOptions } from './redis-emitters.js';
 export { redisScaleOut } from '../scale-out/redis/redis-scale-out.js';
 export type {
   RedisClientSettings,

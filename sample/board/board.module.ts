@@ -1,6 +1,7 @@
 import { Module, ValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import { NestwireModule } from 'nestwire';
+import { redisScaleOut } from 'nestwire/redis';
 import { AnnounceController } from './announce.controller.js';
 import { AudienceController } from './audience.controller.js';
 import { BoardGateway } from './board.gateway.js';
@@ -17,6 +18,8 @@ import { StatusController } from './status.controller.js';
       ordering: 'client',
       // Who was away for less than this gets what it missed; who was away longer gets the whole board again.
       connectionStateRecovery: { maxDisconnectionDuration: 30_000 },
+      // With Redis other processes reach its clients: sample/worker does. What is drawn stays with each board.
+      scaleOut: process.env.REDIS_URL ? redisScaleOut({ url: process.env.REDIS_URL }) : undefined,
     }),
   ],
   controllers: [AnnounceController, AudienceController, StatusController],

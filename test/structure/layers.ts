@@ -60,7 +60,7 @@ export const AREAS: Record<string, Area> = {
   },
   redis: {
     files: /^lib\/redis\//,
-    own: [/^lib\/scale-out\//, /^lib\/nest\//, /^lib\/socket-io\//, /^lib\/engine\/index\.ts$/],
+    own: [/^lib\/scale-out\//, /^lib\/nest\//, /^lib\/emitter\//, /^lib\/socket-io\//, /^lib\/engine\/index\.ts$/],
     packages: ['@nestjs/common', '@nestjs/core', 'redis', 'socket.io'],
   },
   client: { files: /^lib\/client\//, own: [], packages: ['engine.io-client', 'socket.io-client'] },

@@ -1,3 +1,4 @@
+import { ErrorReply } from 'redis';
 import { RedisConnection, type RedisClient } from './connection.js';
 
 type Args<K extends keyof RedisClient> = RedisClient[K] extends (...args: infer A) => unknown ? A : never;
@@ -6,7 +7,7 @@ type Args<K extends keyof RedisClient> = RedisClient[K] extends (...args: infer 
  * Redis as the streams adapter of socket.io wants to have it: what it calls of a client of the `redis` package, and
  * nothing else. It stands between the two, since the adapter leaves things to chance that end a process or lose messages:
  *
- * - It does not look at what becomes of PUBLISH, SET and SUBSCRIBE; when the connection breaks while one of them is under
+ * - It does not look at what becomes of PUBLISH, SET, SUBSCRIBE and PUBSUB; when the connection breaks while one of them is under
  *   way, Node ends the process over an unhandled rejection. Here each has a handler.
  * - It reads on at once when reading failed. Where reading fails at once too (Redis is loading its data, the client is
  *   closed) that never ends. Here a failure takes a moment, and a reader that was closed never hears again.
@@ -18,6 +19,8 @@ export class AdapterConnection {
   private readonly connection: RedisConnection;
   /** Ids of the last entries of streams, when they were asked for first. */
   private readonly positions = new Map<string, Promise<string>>();
+  /** Channels that somebody waits for. */
+  private readonly awaited = new Map<string, () => void>();
   private readonly origin: AdapterConnection;
   private isClosed = false;
 
@@ -70,8 +73,7 @@ export class AdapterConnection {
       const from = id === '$' ? await this.origin.position(key) : id;
       return await this.client.xRead([{ key, id: from }], options);
     } catch (error) {
-      if (this.isClosed) return never();
-      await new Promise((resolve) => setTimeout(resolve, READ_PAUSE).unref());
+      await this.pause();
       throw error;
     }
   }
@@ -88,12 +90,31 @@ export class AdapterConnection {
     return this.client.multi();
   }
 
-  sendCommand(...args: Args<'sendCommand'>): Promise<unknown> {
-    return this.client.sendCommand(...args);
+  /**
+   * How the adapter counts nodes. Asked again until there is an answer: socket.io does not look at a failure where it counts
+   * for a request to all clients, which has a time limit of its own.
+   */
+  async sendCommand(...args: Args<'sendCommand'>): Promise<unknown> {
+    for (;;) {
+      try {
+        // one try after the other
+        // oxlint-disable-next-line no-await-in-loop
+        return await this.client.sendCommand(...args);
+      } catch (error) {
+        // no other answer is to be expected of a Redis that does not know the command or forbids it
+        if (error instanceof ErrorReply && !error.message.startsWith('LOADING')) throw error;
+        // oxlint-disable-next-line no-await-in-loop
+        await this.pause();
+      }
+    }
   }
 
   set(...args: Args<'set'>): Promise<unknown> {
     return handled(this.client.set(...args));
+  }
+
+  del(key: string): void {
+    void handled(this.client.del(key));
   }
 
   publish(...args: Args<'publish'>): Promise<unknown> {
@@ -104,12 +125,17 @@ export class AdapterConnection {
     return handled(this.client.sPublish(...args));
   }
 
-  subscribe(...args: Parameters<RedisClient['subscribe']>): Promise<unknown> {
-    return handled(this.client.subscribe(...args));
+  subscribe(...args: Parameters<RedisClient['subscribe']>): Promise<void> {
+    return this.listen(args[0], () => this.client.subscribe(...args));
   }
 
-  sSubscribe(...args: Parameters<RedisClient['sSubscribe']>): Promise<unknown> {
-    return handled(this.client.sSubscribe(...args));
+  sSubscribe(...args: Parameters<RedisClient['sSubscribe']>): Promise<void> {
+    return this.listen(args[0], () => this.client.sSubscribe(...args));
+  }
+
+  /** Resolves when a duplicate begins to listen to a channel. To be asked before it does. */
+  listening(channel: string): Promise<void> {
+    return new Promise((resolve) => this.awaited.set(channel, resolve));
   }
 
   /** The adapter lets a reader go; it is closed with all others. */
@@ -123,14 +149,39 @@ export class AdapterConnection {
     await Promise.all([this.connection.close(grace), ...this.readers.map((reader) => reader.close())]);
   }
 
+  /** Tried until it is done: the adapter asks once, and would never hear anything if the connection broke just then. */
+  private async listen(channels: string | string[], subscribe: () => Promise<unknown>): Promise<void> {
+    for (;;) {
+      try {
+        // one try after the other
+        // oxlint-disable-next-line no-await-in-loop
+        await subscribe();
+        break;
+      } catch {
+        // oxlint-disable-next-line no-await-in-loop
+        await this.pause();
+      }
+    }
+    for (const channel of [channels].flat()) {
+      this.origin.awaited.get(channel)?.();
+      this.origin.awaited.delete(channel);
+    }
+  }
+
+  /** Before something is tried again. */
+  private pause(): Promise<void> {
+    if (this.isClosed) return never();
+    return new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE).unref());
+  }
+
   private async latest(key: string): Promise<string> {
     const [entry] = await this.client.xRevRange(key, '+', '-', { COUNT: 1 });
     return entry?.id ?? '0-0';
   }
 }
 
-/** Milliseconds between a read that failed and the next one. */
-const READ_PAUSE = 200;
+/** Milliseconds between a command that failed and the next try. */
+const RETRY_PAUSE = 200;
 
 function handled<T>(promise: Promise<T>): Promise<T> {
   // whoever waits for it hears of the failure; if nobody does, there is nobody to tell

@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io';
 import type { AdapterConnection } from './adapter-connection.js';
 import { within } from './connection.js';
 import type { RedisSettings } from './options.js';
+import { keepSnapshots } from './snapshots.js';
 
 /** The streams adapter of one namespace. */
 export type StreamsAdapter = ReturnType<ReturnType<typeof createAdapter>>;
@@ -40,12 +41,15 @@ export function namesOf(settings: RedisSettings, server: string) {
 /**
  * Makes the adapters of one socket.io server: those of `@socket.io/redis-streams-adapter`, with the edges taken off that
  * cut when Redis is away, or when a client is to recover.
+ *
+ * @param created hears of each adapter, by the channel on which it will listen.
  */
 export function adapterFactory(
   connection: AdapterConnection,
   settings: RedisSettings,
   server: string,
   log: (message: string) => void,
+  created: (channel: string) => void,
 ): AdapterFactory {
   const { streams: _streams, ...names } = namesOf(settings, server);
   const create = createAdapter(connection, {
@@ -57,8 +61,13 @@ export function adapterFactory(
   // socket.io calls it with `new`
   return function adapterOf(namespace: Namespace) {
     const adapter = create(namespace);
+    created(`${names.channelPrefix}#${namespace.name}#`);
     broadcastWithCare(adapter, log);
     restoreInTime(adapter, connection);
+    const recovery = recoveryOf(adapter);
+    if (settings.snapshots && recovery) {
+      keepSnapshots(adapter, connection, names.sessionKeyPrefix, recovery.maxDisconnectionDuration, log);
+    }
     return adapter;
   };
 }
@@ -77,7 +86,7 @@ function broadcastWithCare(adapter: StreamsAdapter, log: (message: string) => vo
   adapter.broadcast = (packet: Packet, options: BroadcastOptions): Promise<void> => {
     const { local, volatile } = (options.flags ?? {}) as { local?: boolean; volatile?: boolean };
     const isPlaceless = (local || volatile) && packet.type === EVENT && packet.id === undefined;
-    if (isPlaceless && typeof packet.data.at(-1) === 'string' && isRecoverable(adapter)) packet.data.push(null);
+    if (isPlaceless && typeof packet.data.at(-1) === 'string' && recoveryOf(adapter)) packet.data.push(null);
     if (local) {
       here.call(adapter, packet, options);
       return DONE;
@@ -99,9 +108,10 @@ function restoreInTime(adapter: StreamsAdapter, connection: AdapterConnection): 
   };
 }
 
-function isRecoverable(adapter: StreamsAdapter): boolean {
-  const { opts } = adapter.nsp.server as { opts: { connectionStateRecovery?: unknown } };
-  return Boolean(opts.connectionStateRecovery);
+/** socket.io has put its default in place: two minutes. */
+function recoveryOf(adapter: StreamsAdapter): { maxDisconnectionDuration: number } | undefined {
+  const { opts } = adapter.nsp.server as { opts: { connectionStateRecovery?: { maxDisconnectionDuration: number } } };
+  return opts.connectionStateRecovery;
 }
 
 /** How socket.io's in-memory adapter broadcasts, which every other one extends. */

@@ -45,7 +45,8 @@ export class RedisAdapters {
   /** Rejects when Redis is not there in time. */
   readonly opened: Promise<void>;
   private readonly redis: RedisConnection;
-  private readonly positions: Promise<unknown>[] = [];
+  /** What has to be there at start; null from then on, when namespaces come and go. */
+  private awaited: Promise<unknown>[] | null = [];
 
   constructor(
     private readonly settings: RedisSettings,
@@ -77,15 +78,24 @@ export class RedisAdapters {
   /** The option `adapter` of a server. */
   factoryFor(server: string): AdapterFactory {
     for (const stream of namesOf(this.settings, server).streams) {
-      this.positions.push(this.connection.position(stream));
+      const position = this.connection.position(stream);
+      this.awaited?.push(position);
     }
-    return adapterFactory(this.connection, this.settings, server, (message) => this.host.log(message));
+    return adapterFactory(
+      this.connection,
+      this.settings,
+      server,
+      (message) => this.host.log(message),
+      (channel) => void this.awaited?.push(this.connection.listening(channel)),
+    );
   }
 
-  /** Resolves when the servers made so far will get all that is sent from now on. */
+  /** Resolves when the servers and namespaces made so far will get all that is sent from now on. */
   async ready(): Promise<void> {
+    const awaited = this.awaited ?? [];
+    this.awaited = null;
     await this.opened;
-    await within(START_TIMEOUT, Promise.all(this.positions));
+    await within(START_TIMEOUT, Promise.all(awaited));
   }
 
   close(): Promise<void> {

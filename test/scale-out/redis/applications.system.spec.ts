@@ -163,7 +163,7 @@ describe('an application that scales out', () => {
     expect(await one.emitWithAck('ack', 'alone')).toBe('alone!');
     expect(relayStats(a.io).isRegistryReachable).toBe(false);
     await redis.start();
-    await until(() => relayStats(a.io).isRegistryReachable && a.lines().length === 2);
+    await until(() => relayStats(a.io).isRegistryReachable && a.lines.length === 2);
     const b = await startNode(redis);
     const heard = collect(one, 'said');
     // what is sent before it has found its place in the stream is not for it
@@ -171,7 +171,7 @@ describe('an application that scales out', () => {
       b.io.emit('said', 'together');
       return heard.length > 0;
     });
-    expect(a.lines()).toEqual([
+    expect(a.lines).toEqual([
       expect.stringContaining(`Redis at 127.0.0.1:${redis.port} is away: connect ECONNREFUSED`),
       `Redis at 127.0.0.1:${redis.port} is back`,
     ]);

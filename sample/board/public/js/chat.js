@@ -11,6 +11,8 @@ export class Chat {
   #input;
   #left;
   #last = null;
+  /** Of the last line that is the board's own; what another process says has none. */
+  #lastId = 0;
   #kept = 0;
   #isAtEnd = true;
 
@@ -39,13 +41,15 @@ export class Chat {
   reset(lines, keep) {
     this.#log.replaceChildren();
     this.#last = null;
+    this.#lastId = 0;
     this.#kept = keep;
     for (const line of lines) this.add(line);
     this.#toEnd();
   }
 
   add(line) {
-    if (this.#last && line.id <= this.#last.id) return;
+    if (line.id <= this.#lastId) return;
+    this.#lastId = line.id ?? this.#lastId;
     const wasAtEnd = this.#isAtEnd;
     this.#log.append(line.kind === 'announcement' ? this.#announcement(line) : this.#line(line));
     while (this.#log.childElementCount > this.#kept) this.#log.firstElementChild.remove();
