@@ -2,7 +2,6 @@ import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
 import type { Server, ServerOptions } from 'socket.io';
 import { Engine } from '../engine/index.js';
-import type { Relay } from '../engine/relay.js';
 import type { ScaleOut, ScaleOutNode } from '../scale-out/scale-out.js';
 import { findProvider } from './find-provider.js';
 
@@ -48,7 +47,7 @@ export class ApplicationScaleOut implements OnApplicationBootstrap {
     const { engine } = server as { engine: unknown };
     // one that the application made itself may have another engine
     if (node === null || !(engine instanceof Engine)) return;
-    (engine as Engine & { relay: Relay | null }).relay = node.relayFor(name, engine);
+    engine.relay = node.relayFor(name, engine);
   }
 
   async onApplicationBootstrap(): Promise<void> {

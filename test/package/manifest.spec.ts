@@ -82,7 +82,10 @@ describe('the files of the package', () => {
 
 describe('the entries of the package', () => {
   it('are those that users may import', () => {
-    expect(Object.keys(manifest.exports)).toEqual(['.', './engine', './client', './testing', './package.json']);
+    expect(Object.keys(manifest.exports)).toEqual([
+      ...['.', './engine', './client', './redis', './scale-out', './testing'],
+      './package.json',
+    ]);
   });
 
   it('name files that are in it, types first', () => {
@@ -124,13 +127,17 @@ describe('what the package needs', () => {
       '@nestjs/common': '^12.0.0',
       '@nestjs/core': '^12.0.0',
       '@nestjs/websockets': '^12.0.0',
+      '@socket.io/redis-streams-adapter': '^0.3.0',
       'engine.io-client': '^6.6.0',
+      redis: '^5.10.0',
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',
       'socket.io-client': '^4.8.0',
     });
-    // a server needs no client
+    // a server needs no client, and one node no Redis
     expect(manifest.peerDependenciesMeta).toEqual({
+      '@socket.io/redis-streams-adapter': { optional: true },
+      redis: { optional: true },
       'engine.io-client': { optional: true },
       'socket.io-client': { optional: true },
     });
