@@ -1,0 +1,3 @@
+import { describeBoardStreams } from './board-streams.cases.js';
+
+describeBoardStreams('firefox');

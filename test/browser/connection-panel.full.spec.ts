@@ -1,0 +1,3 @@
+import { describeConnectionPanel } from './connection-panel.cases.js';
+
+describeConnectionPanel('firefox');
