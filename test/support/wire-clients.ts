@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { Server, type Socket } from 'socket.io';
-import { createEngine, listening, stop, until, type EngineLike } from './wire-engine.js';
+import { createEngine, listening, putNodeInFront, relayed, stop, until, type EngineLike } from './wire-engine.js';
 import { Queue } from './wire-queue.js';
 
 /** What the tests use of a client of any version. */
@@ -102,8 +102,11 @@ export function useSocketIo(): (engineOptions?: object, serverOptions?: object) 
   });
   return async (engineOptions = {}, serverOptions = {}) => {
     const server = createServer();
-    const engine = createEngine({ allowEIO3: true, ...engineOptions });
-    engine.attach(server, { path: '/socket.io' });
+    const options = { allowEIO3: true, ...engineOptions };
+    const engine = createEngine(options);
+    const attach = { path: '/socket.io' };
+    if (relayed) await putNodeInFront(engine, server, attach, options, (undo) => teardown.push(undo));
+    else engine.attach(server, attach);
     const io = new Server(serverOptions);
     io.bind(engine as never);
     const sockets = new Queue<Socket>();

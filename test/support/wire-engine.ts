@@ -145,7 +145,7 @@ export function useEngines(): (options?: Options, start?: StartOptions) => Promi
 }
 
 /** Answers handshakes by an engine, and all other requests by another node, which hands them to that engine. */
-async function putNodeInFront(
+export async function putNodeInFront(
   engine: EngineLike,
   server: Server,
   attach: Options,
