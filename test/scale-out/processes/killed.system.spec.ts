@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { io, type Socket } from 'socket.io-client';
 import { connect } from 'nestwire/client';
 import { until } from '../../support/wire-engine.js';
@@ -9,11 +9,12 @@ const BACK_WITHIN = 5_000;
 
 let cluster: Cluster;
 
-beforeEach(async () => {
+beforeAll(async () => {
   cluster = await Cluster.start();
 }, 60_000);
 
-afterEach(() => cluster?.close());
+afterEach(() => cluster.hangUp());
+afterAll(() => cluster?.close());
 
 interface Watched {
   readonly client: Socket;
@@ -28,6 +29,16 @@ async function watch(client: Socket): Promise<Watched> {
   return { client, owner, lost };
 }
 
+/** Opens clients until every node has some: a balancer gives a node that was away nothing for a moment. */
+async function openOnAll(make: (url: string) => Socket): Promise<Watched[]> {
+  const all: Watched[] = [];
+  do {
+    // oxlint-disable-next-line no-await-in-loop
+    all.push(...(await Promise.all((await cluster.openMany(15, make)).map(watch))));
+  } while (new Set(all.map(({ owner }) => owner)).size < cluster.nodes.length);
+  return all;
+}
+
 const polling = (url: string) => io(url, { forceNew: true, transports: ['polling'] });
 const webSocket = (url: string) => io(url, { forceNew: true, transports: ['websocket'] });
 const eventSource = (url: string) => connect(url, { forceNew: true, transports: ['eventsource'] });
@@ -38,7 +49,7 @@ describe('a node that is killed', () => {
     ['use WebSocket', webSocket],
     ['stream', eventSource],
   ])('has its clients that %s back soon, and all others notice nothing', async (_how, make) => {
-    const all = await Promise.all((await cluster.openMany(30, make)).map(watch));
+    const all = await openOnAll(make);
     const killed = cluster.nodes[0]!;
     const its = all.filter(({ owner }) => owner === killed.pid);
     const others = all.filter(({ owner }) => owner !== killed.pid);
@@ -52,6 +63,7 @@ describe('a node that is killed', () => {
     // they go on where they were, whatever went through the one that was killed
     for (const { client, owner } of others) expect(await client.emitWithAck('who')).toBe(owner);
     expect(others.flatMap(({ lost }) => lost)).toEqual([]);
+    await cluster.replace(0);
   });
 
   it('is not asked for any more, and its successor is a node like any other', async () => {
@@ -59,24 +71,8 @@ describe('a node that is killed', () => {
     await cluster.nodes[0]!.end('SIGKILL');
     const successor = await cluster.replace(0);
     await until(() => before.every(({ client }) => client.connected));
-    const clients = await cluster.openMany(12, polling);
-    const owners = new Set(await Promise.all(clients.map((client) => client.emitWithAck('who'))));
+    const owners = new Set((await openOnAll(polling)).map(({ owner }) => owner));
     expect(owners).toEqual(new Set(cluster.nodes.map(({ pid }) => pid)));
     expect(owners.has(successor.pid)).toBe(true);
-  });
-
-  it('that hangs is given up when its lease has run out', async () => {
-    const all = await Promise.all((await cluster.openMany(12, polling)).map(watch));
-    const hung = cluster.nodes[0]!;
-    const others = all.filter(({ owner }) => owner !== hung.pid);
-    hung.signal('SIGSTOP');
-    try {
-      await until(() => cluster.nodes.length === 3 && others.every(({ client }) => client.connected));
-      let stats = await cluster.nodes[1]!.stats();
-      while (stats.relay.nodes > 2) stats = await cluster.nodes[1]!.stats();
-      expect(stats.relay.nodes).toBe(2);
-    } finally {
-      hung.signal('SIGCONT');
-    }
   });
 });

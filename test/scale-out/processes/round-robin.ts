@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type ConnectOptions } from 'nestwire/client';
 import { io, type Socket } from 'socket.io-client';
-import { until } from '../../support/wire-engine.js';
 import { Cluster } from './support.js';
 
 const stock = (options: object) => (url: string) => io(url, { forceNew: true, reconnection: false, ...options });
@@ -48,8 +47,7 @@ export function describeRoundRobin(clientCount: number, ackCount: number): void 
         expect(relay.forwarded).toBeGreaterThan(before[index]!.relay.forwarded);
         expect(relay.received).toBeGreaterThan(before[index]!.relay.received);
       }
-      for (const client of clients.splice(0)) client.disconnect();
-      await until(() => cluster.clients.every(({ connected }) => !connected));
+      cluster.hangUp();
       let left = await Promise.all(cluster.nodes.map((node) => node.stats()));
       while (left.some(({ sessions }) => sessions > 0)) {
         left = await Promise.all(cluster.nodes.map((node) => node.stats()));

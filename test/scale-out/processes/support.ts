@@ -76,7 +76,7 @@ export class NodeProcess {
 
 /** Three nodes, each a process, one Redis, and a real nginx in front that gives each request to the next node. */
 export class Cluster {
-  readonly clients: Socket[] = [];
+  private readonly clients: Socket[] = [];
 
   private constructor(
     readonly redis: RedisServer,
@@ -115,8 +115,13 @@ export class Cluster {
     return node;
   }
 
+  /** Disconnects all clients. */
+  hangUp(): void {
+    for (const client of this.clients.splice(0)) client.disconnect();
+  }
+
   async close(): Promise<void> {
-    for (const client of this.clients) client.disconnect();
+    this.hangUp();
     await Promise.all(this.nodes.map((node) => node.end('SIGKILL')));
     await this.nginx.stop();
     await this.redis.close();
