@@ -13,23 +13,33 @@ const PEERS = ['platform-socket.io-redis', 'nestwire-redis'];
 const COUNTS = [1, 2, 3];
 
 /** Single requests whose time is taken in each round. */
-const PINGS = 200;
+const PINGS = 100;
 
 const NODES = { measure: nodes, needs: 'nginx and redis-server', rounds: 5 };
-const ECHO = { ...NODES, work: echo, connections: 60, inFlight: 1, per: 'message' };
-const EMITS = { ...NODES, work: broadcast, transport: 'upgraded', per: 'delivered message', pings: 0 };
+const ECHO = { ...NODES, work: echo, clientsPerNode: 40, inFlight: 1, per: 'message' };
+const EMITS = {
+  ...NODES,
+  work: broadcast,
+  clientsPerNode: 60,
+  transport: 'upgraded',
+  per: 'delivered message',
+  pings: 0,
+};
 const RELAYED = { measure: relayed, needs: 'redis-server', rounds: 7, connections: 50, inFlight: 1 };
-const FEW = { connections: 6, units: 150, warmUp: 300, step: 150, intervalMs: 4, per: 'emit' };
+const FEW = { clientsPerNode: 1, units: 150, warmUp: 150, step: 150, intervalMs: 4, per: 'emit' };
 
-/** As those of `run.js`; `transport`, `bytes`: see `load.js`. */
+/**
+ * As those of `run.js`; `transport`, `bytes`: see `load.js`. Clients are as many for each node, so that a node has as much to
+ * do at once whether it is alone or not.
+ */
 export const SCALE_OUT = {
-  'nodes-websocket': { ...ECHO, transport: 'upgraded', units: 12_000, warmUp: 20_000 },
-  'nodes-polling': { ...ECHO, transport: 'polling', units: 4000, warmUp: 6000 },
-  'nodes-broadcast': { ...EMITS, connections: 180, units: 100, warmUp: 300, step: 50, intervalMs: 0 },
-  'nodes-broadcast-paced': { ...EMITS, connections: 180, units: 60, warmUp: 200, step: 60, intervalMs: 10 },
+  'nodes-websocket': { ...ECHO, transport: 'upgraded', units: 6000, warmUp: 6000 },
+  'nodes-polling': { ...ECHO, transport: 'polling', units: 1200, warmUp: 2500 },
+  'nodes-broadcast': { ...EMITS, units: 100, warmUp: 200, step: 50, intervalMs: 0 },
   'nodes-broadcast-few': { ...EMITS, ...FEW },
   'relayed-small': { ...RELAYED, units: 3000, warmUp: 6000 },
   'relayed-16k': { ...RELAYED, units: 1500, warmUp: 3000, bytes: 16_384 },
+  'relayed-heap': { ...RELAYED, measure: relayedHeap, connections: 1000, rounds: 3 },
 };
 
 /** The load's and everybody's clocks, now. */
@@ -68,21 +78,29 @@ async function measured(context, count, work) {
 
 /** Rounds over all `setups` (`label`, `peer`, `group`, `nginx`, and what `open` of the load takes). */
 async function rounds(scenario, setups, load) {
-  const { connections, units, warmUp, transport, bytes, work, pings = PINGS, size = 1 } = scenario;
+  const { units, warmUp, transport, bytes, work, pings = PINGS } = scenario;
   for (let round = 0; round <= scenario.rounds; round++) {
     for (const setup of setups) {
-      const { peer, group, port, entry } = setup;
+      const { peer, group, port, entry, connections = scenario.connections } = setup;
+      const size = scenario.per === 'delivered message' ? connections : 1;
+      const handedOver = async () => (await group.each('forwarded')).reduce((sum, n) => sum + n, 0);
+      const before = await handedOver();
       const context = { ...setup, load, emitted: 0 };
       await load.call('open', { transport, bytes, connections, peer, port, entry, ...setup.client });
       const opened = await group.each('clients');
       if (opened.reduce((sum, n) => sum + n, 0) !== connections)
         throw new Error(`${opened} clients, not ${connections}`);
-      await work(scenario, context, round === 0 ? warmUp : Math.ceil(units / 10));
+      const atOpening = (await handedOver()) - before;
+      // each node has to be warm
+      await work(scenario, context, round === 0 ? warmUp * (setup.count ?? 1) : Math.ceil(units / 10));
       const result = await measured(context, units * size, () => work(scenario, context, units));
       const latencies = pings > 0 ? await load.call('pings', { messages: pings }) : [];
       await load.call('close');
       await until(group, 0);
-      if (round > 0) setup.results.push({ ...result, opened, latencies: latencies.toSorted((a, b) => a - b) });
+      // of a session that polls and then opens a WebSocket, three requests may come to another node
+      const relayed = transport === 'polling' ? result.forwarded / 2 : atOpening / connections / 3;
+      latencies.sort((a, b) => a - b);
+      if (round > 0) setup.results.push({ ...result, relayed, opened, latencies });
     }
   }
 }
@@ -112,6 +130,7 @@ async function broadcast({ step, intervalMs }, context, emits) {
 
 /** One, two and three nodes of each peer behind nginx. */
 async function nodes(scenario, { keepAlive }) {
+  const { clientsPerNode } = scenario;
   const setups = [];
   let nginx;
   const load = await startLoad();
@@ -119,7 +138,14 @@ async function nodes(scenario, { keepAlive }) {
     for (const count of COUNTS) {
       for (const peer of PEERS) {
         const group = await Nodes.start(peer, count);
-        setups.push({ label: `${peer.replace('-redis', '')}, ${count}`, peer, count, group, results: [] });
+        setups.push({
+          label: `${peer.replace('-redis', '')}, ${count}`,
+          peer,
+          count,
+          group,
+          connections: clientsPerNode * count,
+          results: [],
+        });
       }
     }
     nginx = await startNginx(
@@ -127,9 +153,7 @@ async function nodes(scenario, { keepAlive }) {
       { keepAlive },
     );
     setups.forEach((setup, i) => Object.assign(setup, { nginx, port: nginx.ports[i] }));
-    const isEmit = scenario.work === broadcast;
-    const size = isEmit && scenario.per !== 'emit' ? scenario.connections : 1;
-    await rounds({ ...scenario, size }, setups, load);
+    await rounds(scenario, setups, load);
   } finally {
     await Promise.all([load.stop(), nginx?.stop(), ...setups.map(({ group }) => group.stop())]);
   }
@@ -160,6 +184,50 @@ async function relayed(scenario) {
   reportRelayed(scenario, setups);
 }
 
+/** Heap and buffers that a silent connection costs the node that has its session, and the one that it comes by. */
+async function relayedHeap({ name, connections, rounds: count }) {
+  const load = await startLoad();
+  const group = await Nodes.start(PEERS[1], 2, { execArgv: ['--expose-gc'] }).catch(async (error) => {
+    await load.stop();
+    throw error;
+  });
+  const [entry, other] = group.ports;
+  const ways = ['polling', 'upgraded'].flatMap((transport) =>
+    [entry, other].map((port) => ({ transport, port, owner: [], between: [] })),
+  );
+  const used = async () => (await group.each('memory')).map(({ heapUsed, external }) => heapUsed + external);
+  const visit = async ({ transport, port }, clients, body) => {
+    await load.call('open', { peer: PEERS[1], transport, port, entry, connections: clients });
+    const result = await body?.();
+    await load.call('close');
+    await until(group, 0);
+    return result;
+  };
+  try {
+    for (let round = 0; round < count; round++) {
+      for (const way of ways) {
+        // what is allocated once is not a cost of each
+        await visit(way, 200);
+        const empty = await used();
+        const full = await visit(way, connections, used);
+        way.owner.push((full[0] - empty[0]) / connections / 1024);
+        way.between.push((full[1] - empty[1]) / connections / 1024);
+      }
+    }
+  } finally {
+    await Promise.all([load.stop(), group.stop()]);
+  }
+  console.log(
+    `\n${name}: memory of a silent connection, ${connections} connections, ${count} rounds, heap and external\n`,
+  );
+  const rows = ways.map(({ transport, port, owner, between }) => [
+    `${transport}, ${port === entry ? 'direct' : 'by another node'}`,
+    spread(owner),
+    spread(between),
+  ]);
+  console.log(table(['way', 'owner KB', 'other node KB'], rows));
+}
+
 const of = ({ results }, key) => results.map((result) => result[key]);
 
 /** Medians over the rounds of a round's median and 95th percentile, in ms. */
@@ -168,10 +236,10 @@ function latency({ results }) {
   return results[0].latencies.length > 0 ? `${quantile(0.5).toFixed(2)}, ${quantile(0.95).toFixed(2)}` : '';
 }
 
-function reportNodes({ name, connections, transport, per, units, rounds: count, work, intervalMs }, setups) {
+function reportNodes({ name, clientsPerNode, transport, per, units, rounds: count, work, intervalMs }, setups) {
   const what =
     work === echo ? 'echo with ack' : `server.emit of one node, ${intervalMs ? `every ${intervalMs} ms` : 'each turn'}`;
-  console.log(`\n${name}: ${what}, ${connections} clients (${transport}), 1 to 3 nodes behind nginx`);
+  console.log(`\n${name}: ${what}, ${clientsPerNode} clients a node (${transport}), 1 to 3 nodes behind nginx`);
   console.log(`${units} a round, ${count} rounds; CPU in µs a ${per}, nodes together, nginx, Redis\n`);
   const header = [
     'peer, nodes',
@@ -187,11 +255,11 @@ function reportNodes({ name, connections, transport, per, units, rounds: count, 
   const rows = setups.map((setup) => [
     setup.label,
     spread(of(setup, 'cpu')),
-    spread(of(setup, 'nginx')),
-    spread(of(setup, 'redis'), 2),
+    median(of(setup, 'nginx')).toFixed(1),
+    median(of(setup, 'redis')).toFixed(2),
     spread(of(setup, 'rate'), 0),
     median(of(setup, 'busy')).toFixed(2),
-    median(of(setup, 'forwarded')).toFixed(2),
+    median(of(setup, 'relayed')).toFixed(2),
     `${Math.min(...of(setup, 'opened').flat())} – ${Math.max(...of(setup, 'opened').flat())}`,
     latency(setup),
   ]);
@@ -211,11 +279,11 @@ function reportNodes({ name, connections, transport, per, units, rounds: count, 
     )}`,
   );
   if (work !== broadcast) return;
-  const perEmit = per === 'emit' ? 1 : connections;
+  const perEmit = ({ connections }) => (per === 'emit' ? 1 : connections);
   const traffic = ['redis', 'commands', 'input', 'output'].map(
     (key) => (setup) =>
       spread(
-        of(setup, key).map((v) => v * perEmit),
+        of(setup, key).map((v) => v * perEmit(setup)),
         1,
       ),
   );
