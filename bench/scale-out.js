@@ -26,7 +26,7 @@ const EMITS = {
   pings: 0,
 };
 const RELAYED = { measure: relayed, needs: 'redis-server', rounds: 7, connections: 50, inFlight: 1 };
-const FEW = { clientsPerNode: 1, units: 150, warmUp: 150, step: 150, intervalMs: 4, per: 'emit' };
+const FEW = { clientsPerNode: 1, units: 150, warmUp: 900, step: 150, intervalMs: 4, per: 'emit' };
 
 /**
  * As those of `run.js`; `transport`, `bytes`: see `load.js`. Clients are as many for each node, so that a node has as much to

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { Module, type DynamicModule, type INestApplication, type Type, type WebSocketAdapter } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { Server as SocketIoServer, ServerOptions } from 'socket.io';
+import type { Server as SocketIoServer } from 'socket.io';
 import type { WebSocketServer } from 'ws';
 import { echoGateway, type EchoGateway } from './gateway.js';
 import { HOST, type News, type Peer } from './peer.js';
@@ -35,9 +35,11 @@ async function redisIoAdapter(app: INestApplication, url: string): Promise<WebSo
   const client = createClient({ url });
   await client.connect();
   return new (class extends IoAdapter {
-    override createIOServer(port: number, options?: ServerOptions): SocketIoServer {
-      const server = super.createIOServer(port, options) as SocketIoServer;
-      return server.adapter(createAdapter(client)) as SocketIoServer;
+    override createIOServer(...args: Parameters<InstanceType<typeof IoAdapter>['createIOServer']>) {
+      const server = super.createIOServer(...args);
+      // its types are those of another copy of socket.io
+      (server as { adapter(adapter: unknown): unknown }).adapter(createAdapter(client));
+      return server;
     }
 
     override async dispose(): Promise<void> {
