@@ -5,9 +5,9 @@
  * - `path`: of the handshake request, straight to WebSocket.
  * - `reply(text, state)`: what to do with a message that belongs to the protocol itself: a text to send back, OPEN
  *   when the handshake is through, or undefined when it is none of those.
- * - `request(n)`, `answer(n)`, `news(n)`: the texts of message number n.
+ * - `request(n, text)`, `answer(n, text)`, `news(n)`: the texts of message number n.
  */
-const TEXT = 'the quick brown fox jumps over the lazy dog';
+export const TEXT = 'the quick brown fox jumps over the lazy dog';
 
 /** What `reply` says when the connection is ready for messages. */
 export const OPEN = Symbol('open');
@@ -15,8 +15,18 @@ export const OPEN = Symbol('open');
 /** The text of a broadcast; the server is told to send just this. */
 export const NEWS_TEXT = TEXT;
 
-const echo = (n) => JSON.stringify({ id: n, text: TEXT });
+const echo = (n, text = TEXT) => JSON.stringify({ id: n, text });
 const news = (n) => JSON.stringify({ seq: n, text: NEWS_TEXT });
+
+/** What is said on a WebSocket that a session of polling goes over to. */
+export const UPGRADE = {
+  greeting: '2probe',
+  reply(text) {
+    if (text === '2') return '3';
+    return text === '3probe' ? OPEN : undefined;
+  },
+  confirmation: '5',
+};
 
 /** Engine.IO protocol 4 with Socket.IO protocol 5 on top of it, the root namespace, an ack asked for. */
 const socketIo = {
@@ -27,23 +37,23 @@ const socketIo = {
     if (text.startsWith('0{')) return '40';
     return text.startsWith('40{') ? OPEN : undefined;
   },
-  request: (n) => `42${n}["echo",${echo(n)}]`,
-  answer: (n) => `43${n}[${echo(n)}]`,
+  request: (n, text) => `42${n}["echo",${echo(n, text)}]`,
+  answer: (n, text) => `43${n}[${echo(n, text)}]`,
   news: (n) => `42["news",${news(n)}]`,
 };
 
 /** The same with answers as events: what a handler and a stream can both give. */
 const socketIoEvents = {
   ...socketIo,
-  request: (n) => `42["echo",${echo(n)}]`,
-  answer: (n) => `42["echoed",${echo(n)}]`,
+  request: (n, text) => `42["echo",${echo(n, text)}]`,
+  answer: (n, text) => `42["echoed",${echo(n, text)}]`,
 };
 
 /** The JSON of platform-ws: `{event, data}` to the server; a handler's answer comes back as it is. */
 const nestWs = {
   path: '/',
-  request: (n) => `{"event":"echo","data":${echo(n)}}`,
-  answer: (n) => echo(n),
+  request: (n, text) => `{"event":"echo","data":${echo(n, text)}}`,
+  answer: (n, text) => echo(n, text),
   news: (n) => `{"event":"news","data":${news(n)}}`,
 };
 
@@ -60,4 +70,6 @@ export const DIALECTS = {
   'nestwire-engine': socketIo,
   'nestwire-handler': socketIoEvents,
   'nestwire-stream': socketIoEvents,
+  'platform-socket.io-redis': socketIo,
+  'nestwire-redis': socketIo,
 };

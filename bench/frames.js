@@ -26,9 +26,13 @@ function header(first, length, masked) {
   return Buffer.from(length < 126 ? [first, masked | length] : [first, masked | 126, length >> 8, length & 255]);
 }
 
-/** Frames of equal length end to end, twice over, so that any run of up to `NUMBERS.length` of them is one slice. */
+/**
+ * Frames of equal length end to end, twice over, so that any run of up to `NUMBERS.length` of them is one slice. The last
+ * `separator` bytes of a frame stand between frames only.
+ */
 export class Ring {
-  constructor(frames) {
+  constructor(frames, separator = 0) {
+    this.separator = separator;
     this.size = frames[0].length;
     if (frames.some((frame) => frame.length !== this.size)) throw new Error('frames differ in length');
     this.bytes = Buffer.concat([...frames, ...frames]);
@@ -37,12 +41,12 @@ export class Ring {
   /** The bytes of `count` frames, beginning with number `from`. */
   slice(from, count) {
     const start = (from % NUMBERS.length) * this.size;
-    return this.bytes.subarray(start, start + count * this.size);
+    return this.bytes.subarray(start, start + count * this.size - this.separator);
   }
 
   /** How many frames the first `length` of `bytes` are when they are exactly those from number `from` on; else 0. */
   match(from, bytes, length) {
-    const count = length / this.size;
+    const count = (length + this.separator) / this.size;
     if (!Number.isInteger(count) || count > NUMBERS.length) return 0;
     const start = (from % NUMBERS.length) * this.size;
     return bytes.compare(this.bytes, start, start + length, 0, length) === 0 ? count : 0;

@@ -1,19 +1,17 @@
 /**
  * The load generator, in a process of its own, driven over IPC by `bench/run.js` (same calls as `servers/main.ts`).
  *
- * It speaks WebSocket over raw `net` sockets, because a real client library would cost as much as the server it
+ * It speaks WebSocket, and HTTP for polling, over raw `net` sockets, because a real client library would cost as much as the server it
  * measures. All requests are masked frames made beforehand, laid end to end in one buffer, so N requests are one slice
  * and one write; all answers are known beforehand, too, so a read is checked by one comparison of bytes. Every answer
  * must be right and in order: anything unexpected fails the run. N answers in one read are followed by N requests in
  * one write, for every peer alike.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { DIALECTS, OPEN } from './dialects.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DIALECTS, TEXT } from './dialects.js';
 import { clientFrame, NUMBERS, Ring, serverFrame } from './frames.js';
-
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+import { PollingClient, SEPARATOR } from './polling-client.js';
+import { WebSocketClient } from './websocket-client.js';
 
 /** Connections opened at a time, so that no listen backlog overflows. */
 const OPENING = 50;
@@ -21,147 +19,40 @@ const OPENING = 50;
 /** Clients from one source address; ephemeral ports of a loopback address would run out at about 28,000. */
 const PER_ADDRESS = 10_000;
 
-/** One buffer for all sockets: what a read brings is dealt with before the next one begins. */
-const readBuffer = Buffer.allocUnsafe(256 * 1024);
+/** What messages look like on the wire. */
+const WEBSOCKET = { outgoing: clientFrame, incoming: serverFrame, separator: 0 };
+const POLLING = {
+  outgoing: (text) => Buffer.from(text + SEPARATOR),
+  incoming: (text) => Buffer.from(text + SEPARATOR),
+  separator: 1,
+};
 
-class Connection {
-  constructor(load, port, localAddress) {
-    this.load = load;
-    this.state = 'http';
-    this.rest = null;
-    this.sent = 0;
-    this.received = 0;
-    this.heard = 0;
-    this.ready = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
-    const key = randomBytes(16).toString('base64');
-    this.accept = createHash('sha1')
-      .update(key + GUID)
-      .digest('base64');
-    this.socket = connect({
-      host: '127.0.0.1',
-      port,
-      localAddress,
-      noDelay: true,
-      onread: {
-        buffer: readBuffer,
-        callback: (length) => {
-          this.read(length);
-          return true;
-        },
-      },
-    });
-    this.socket.on('error', (error) => this.fail(error.message));
-    this.socket.on('close', () => this.fail('closed by the server'));
-    this.socket.write(
-      `GET ${load.dialect.path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
-    );
-  }
-
-  read(length) {
-    if (this.rest === null && this.state === 'open') {
-      const answers = this.load.answers.match(this.received, readBuffer, length);
-      if (answers > 0) return this.answered(answers);
-      const news = this.load.news.match(this.heard, readBuffer, length);
-      if (news > 0) return this.delivered(news);
-    }
-    const chunk = Buffer.from(readBuffer.subarray(0, length));
-    this.rest = this.rest === null ? chunk : Buffer.concat([this.rest, chunk]);
-    if (this.state === 'http') this.readResponse();
-    if (this.state === 'handshake' || this.state === 'open') this.readFrames();
-  }
-
-  readResponse() {
-    const end = this.rest.indexOf('\r\n\r\n');
-    if (end === -1) return;
-    const head = this.rest.toString('latin1', 0, end);
-    this.rest = this.rest.subarray(end + 4);
-    if (!head.startsWith('HTTP/1.1 101 ')) this.fail(`handshake answered with ${head}`);
-    else if (!head.includes(this.accept)) this.fail('wrong Sec-WebSocket-Accept');
-    else if (this.load.dialect.reply) this.state = 'handshake';
-    else this.open();
-  }
-
-  /** The slow path, frame by frame: handshakes, heartbeats, and reads that end within a frame. */
-  readFrames() {
-    let answers = 0;
-    while (this.state !== 'closed' && this.rest.length >= 2) {
-      const long = this.rest[1] === 126;
-      if (this.rest[1] > 126) return this.fail('masked or very long frame');
-      if (long && this.rest.length < 4) break;
-      const start = long ? 4 : 2;
-      const end = start + (long ? this.rest.readUInt16BE(2) : this.rest[1]);
-      if (this.rest.length < end) break;
-      const frame = this.rest.subarray(0, end);
-      this.rest = this.rest.subarray(end);
-      if (this.state === 'open' && this.load.answers.match(this.received + answers, frame, end) === 1) answers++;
-      else if (this.state === 'open' && this.load.news.match(this.heard, frame, end) === 1) this.delivered(1);
-      else this.control(frame[0], frame.toString('utf8', start));
-    }
-    if (this.rest.length === 0) this.rest = null;
-    if (answers > 0) this.answered(answers);
-  }
-
-  /** A frame that is neither an answer nor a broadcast. */
-  control(first, text) {
-    if (first === 0x89) {
-      this.socket.write(clientFrame(text, 10));
-      return;
-    }
-    const reply = first === 0x81 ? this.load.dialect.reply?.(text, this.state) : undefined;
-    if (reply === undefined) this.fail(`unexpected frame 0x${first.toString(16)} ${text}`);
-    else if (reply === OPEN) this.open();
-    else this.socket.write(clientFrame(reply));
-  }
-
-  open() {
-    this.state = 'open';
-    this.resolve();
-  }
-
-  answered(count) {
-    this.received += count;
-    if (this.received > this.sent) return this.fail('more answers than requests');
-    this.load.answered(count);
-    this.send(this.load.take(count));
-  }
-
-  delivered(count) {
-    this.load.delivered(this.heard, count);
-    this.heard += count;
-  }
-
-  send(count) {
-    if (count === 0) return;
-    this.socket.write(this.load.requests.slice(this.sent, count));
-    this.sent += count;
-  }
-
-  fail(message) {
-    if (this.state === 'closed') return;
-    const error = new Error(`connection in state ${this.state}: ${message}`);
-    this.state = 'closed';
-    this.socket.destroy();
-    this.reject(error);
-    this.load.fail(error);
-  }
-
-  async close() {
-    this.state = 'closed';
-    const closed = once(this.socket, 'close');
-    this.socket.end();
-    this.socket.destroy();
-    await closed;
-  }
-}
+/** Milliseconds in which clients of a batch go on after their handshake: a balancer's turns must not meet the same ones. */
+const SCATTER = 20;
 
 /** All connections to one server. */
 class Load {
-  constructor(dialect) {
+  /**
+   * `transport`: `websocket`, `polling`, or `upgraded`, which is the first after the second. `bytes`: length of the text in
+   * requests and answers.
+   */
+  constructor(dialect, { transport = 'websocket', bytes = TEXT.length } = {}) {
+    const { outgoing, incoming, separator } = transport === 'polling' ? POLLING : WEBSOCKET;
+    const text = TEXT.repeat(Math.ceil(bytes / TEXT.length)).slice(0, bytes);
     this.dialect = dialect;
-    this.requests = new Ring(NUMBERS.map((n) => clientFrame(dialect.request(n))));
-    this.answers = new Ring(NUMBERS.map((n) => serverFrame(dialect.answer(n))));
-    this.news = new Ring(NUMBERS.map((n) => serverFrame(dialect.news(n))));
+    this.transport = transport;
+    this.requests = new Ring(
+      NUMBERS.map((n) => outgoing(dialect.request(n, text))),
+      separator,
+    );
+    this.answers = new Ring(
+      NUMBERS.map((n) => incoming(dialect.answer(n, text))),
+      separator,
+    );
+    this.news = new Ring(
+      NUMBERS.map((n) => incoming(dialect.news(n))),
+      separator,
+    );
     this.connections = [];
     this.budget = 0;
     this.missing = 0;
@@ -173,14 +64,19 @@ class Load {
     this.waiting = null;
   }
 
-  async open(port, count) {
+  /** `entry`: port for the handshake of a session that begins by polling; the rest goes to `port`. */
+  async open(port, count, entry = port) {
+    const Client = this.transport === 'polling' ? PollingClient : WebSocketClient;
     for (let i = 0; i < count; i += OPENING) {
       const batch = Array.from({ length: Math.min(OPENING, count - i) }, (_, n) => {
-        const address = `127.0.0.${1 + Math.floor((this.connections.length + n) / PER_ADDRESS)}`;
-        return new Connection(this, port, address);
+        const localAddress = `127.0.0.${1 + Math.floor((this.connections.length + n) / PER_ADDRESS)}`;
+        return new Client(this, { port, entry, localAddress });
       });
       this.connections.push(...batch);
-      await Promise.all(batch.map((connection) => connection.ready));
+      const isUpgraded = this.transport === 'upgraded';
+      await Promise.all(
+        batch.map((connection) => Promise.race([connection.open({ isUpgraded, scatter }), connection.failed])),
+      );
     }
   }
 
@@ -191,6 +87,18 @@ class Load {
     return this.until(() => {
       for (const connection of this.connections) connection.send(this.take(inFlight));
     });
+  }
+
+  /** Milliseconds that single requests take, one after the other, each of the next connection. */
+  async pings(messages) {
+    const taken = [];
+    for (let i = 0; i < messages; i++) {
+      this.missing = 1;
+      const start = performance.now();
+      await this.until(() => this.connections[i % this.connections.length].send(1));
+      taken.push(performance.now() - start);
+    }
+    return taken;
   }
 
   /**
@@ -251,14 +159,18 @@ class Load {
   }
 }
 
+/** Lets the clients of a batch go on in another order. */
+const scatter = () => delay(Math.random() * SCATTER);
+
 let load;
 
 const commands = {
-  async open({ peer, port, connections }) {
-    load = new Load(DIALECTS[peer]);
-    await load.open(port, connections);
+  async open({ peer, port, connections, entry, transport, bytes }) {
+    load = new Load(DIALECTS[peer], { transport, bytes });
+    await load.open(port, connections, entry);
   },
   run: ({ messages, inFlight }) => load.run(messages, inFlight),
+  pings: ({ messages }) => load.pings(messages),
   hear: ({ broadcasts }) => load.hear(broadcasts),
   cpu: () => process.cpuUsage(),
   close: () => load.close(),

@@ -1,9 +1,13 @@
 /** Child processes of a benchmark: each pinned to a core where that is possible, each answering calls over IPC. */
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
+import { connect, createServer } from 'node:net';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -12,10 +16,66 @@ const SERVERS = join(ROOT, 'dist-bench');
 /** A call that takes longer has gone wrong: every one is sized to take a few seconds. */
 const CALL_TIMEOUT_MS = 120_000;
 
+/** Where the load runs, and what stands between it and the servers. */
+const LOAD_CORE = 1;
+
 const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0;
 
 /** True when server and load run on cores of their own; the figures mean little otherwise. */
 export const pinned = canPin;
+
+function onCore(core, command) {
+  return canPin ? ['taskset', '-c', String(core), ...command] : command;
+}
+
+/**
+ * Starts a program of another kind on the core of the load, with a directory of its own that goes with it: `args` is told
+ * which. Resolves when the program takes connections at `port`.
+ */
+export async function startProgram(name, args, port) {
+  const directory = await mkdtemp(join(tmpdir(), `nestwire-bench-${name}-`));
+  const [program, ...rest] = onCore(LOAD_CORE, [name, ...(await args(directory))]);
+  const child = spawn(program, rest, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.once('error', () => undefined);
+  while (!(await takesConnections(port))) {
+    if (child.exitCode !== null || child.pid === undefined) throw new Error(`${name} did not start`);
+    await delay(20);
+  }
+  return {
+    /** Microseconds of CPU of its main thread; 0 where the system does not tell. */
+    cpu: () =>
+      readFile(`/proc/${child.pid}/schedstat`, 'latin1').then(
+        (text) => Number.parseInt(text, 10) / 1000,
+        () => 0,
+      ),
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function takesConnections(port) {
+  const socket = connect(port, '127.0.0.1');
+  const isOpen = await new Promise((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  });
+  socket.destroy();
+  return isOpen;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 /** A Node process that answers `{id, command, args}` with `{id, result}` or `{id, error}`. */
 export class Child {
@@ -26,8 +86,7 @@ export class Child {
   /** Starts `script` on a core and waits until it says that it is ready; `ready` is what it said. */
   static async start(script, args, core, execArgv = []) {
     const child = new Child();
-    const command = [process.execPath, ...execArgv, script, ...args];
-    if (canPin) command.unshift('taskset', '-c', String(core));
+    const command = onCore(core, [process.execPath, ...execArgv, script, ...args]);
     child.#process = spawn(command[0], command.slice(1), { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.exited = new Promise((resolve) => child.#process.once('exit', resolve));
     child.ready = await new Promise((resolve, reject) => {
@@ -91,11 +150,11 @@ function changed(file) {
 }
 
 /** Starts the server of a peer on core 0. `ready` is its port. */
-export function startServer(peer, { handlers = 1, execArgv = [] } = {}) {
-  return Child.start(join(SERVERS, 'main.js'), [peer, String(handlers)], 0, execArgv);
+export function startServer(peer, { handlers = 1, execArgv = [], redis = '' } = {}) {
+  return Child.start(join(SERVERS, 'main.js'), [peer, String(handlers), redis], 0, execArgv);
 }
 
 /** Starts the load generator on core 1. */
 export function startLoad() {
-  return Child.start(join(ROOT, 'bench/load.js'), [], 1);
+  return Child.start(join(ROOT, 'bench/load.js'), [], LOAD_CORE);
 }

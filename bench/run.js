@@ -2,12 +2,14 @@
  * Measures us beside the peers: `node bench/run.js [scenario …] [--peers a,b] [--rounds n] [--cpu-prof directory]`.
  * Needs `npm run build`. Servers run on core 0, the load on core 1; peers take turns within each round, so that what
  * changes on the machine meanwhile meets all of them; figures are medians over the rounds, ratios are formed within a
- * round. CPU is what the server process used in user space and kernel (`process.cpuUsage()`).
+ * round. CPU is what the server process used in user space and kernel (`process.cpuUsage()`). `nodes` and `relayed` run when
+ * they are named: see `scale-out.js`; `--close-upstream` has nginx make a connection to a node for each request.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { DIALECTS, NEWS_TEXT } from './dialects.js';
 import { compileServers, pinned, startLoad, startServer } from './processes.js';
+import { SCALE_OUT } from './scale-out.js';
 import { ratios, spread, table } from './stats.js';
 
 const DEFAULT_PEERS = ['platform-socket.io', 'platform-ws', 'ws', 'nestwire'];
@@ -42,6 +44,7 @@ const scenarios = {
   heap20: { measure: heap, connections: 2000, handlers: 20, rounds: 3 },
   churn: { measure: churn, connections: 1000, cycles: 40, handlers: 1, rounds: 1, peers: STREAM_PEERS },
   heap1: { measure: heap, connections: 2000, handlers: 1, rounds: 3 },
+  ...SCALE_OUT,
 };
 
 const { values: options, positionals } = parseArgs({
@@ -54,17 +57,17 @@ const { values: options, positionals } = parseArgs({
     'per-turn': { type: 'string', default: '1' },
     'cpu-prof': { type: 'string' },
     'cpu-prof-interval': { type: 'string', default: '200' },
+    'close-upstream': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
 const named = options.peers?.split(',');
 /** The peers of the scenario that runs. */
 let peers = named ?? DEFAULT_PEERS;
-const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
+const names =
+  positionals.length > 0 ? positionals.flatMap(namesOf) : Object.keys(scenarios).filter((name) => !(name in SCALE_OUT));
 for (const peer of peers)
   if (!(peer in DIALECTS)) throw new Error(`no such peer: ${peer}; there are ${Object.keys(DIALECTS)}`);
-for (const name of names)
-  if (!(name in scenarios)) throw new Error(`no such scenario: ${name}; there are ${Object.keys(scenarios)}`);
 
 compileServers();
 if (!pinned)
@@ -74,7 +77,14 @@ for (const name of names) {
   if (options.rounds) scenario.rounds = Number(options.rounds);
   if (options.connections) scenario.connections = Number(options.connections);
   peers = named ?? scenario.peers ?? DEFAULT_PEERS;
-  await scenario.measure(scenario);
+  await scenario.measure(scenario, { keepAlive: !options['close-upstream'] });
+}
+
+/** A scenario, or all whose names begin so: `nodes` is `nodes-websocket`, `nodes-polling`, … */
+function namesOf(given) {
+  const found = given in scenarios ? [given] : Object.keys(scenarios).filter((name) => name.startsWith(`${given}-`));
+  if (found.length === 0) throw new Error(`no such scenario: ${given}; there are ${Object.keys(scenarios)}`);
+  return found;
 }
 
 /** Keeps a server of each peer and one load generator for as long as `body` runs. */

@@ -1,5 +1,5 @@
 /**
- * One server under test, in a process of its own: `node main.js <peer> <handlers>`, driven over IPC by `bench/run.js`.
+ * One server under test, in a process of its own: `node main.js <peer> <handlers> [<url of Redis>]`, driven over IPC by `bench/run.js`.
  * A call is `{ id, command, args }`, its answer `{ id, result }` or `{ id, error }`.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -24,8 +24,8 @@ interface Broadcast {
   text: string;
 }
 
-const [name = '', handlers = '1'] = process.argv.slice(2);
-const peer: Peer = await (BARE_PEERS[name]?.() ?? startNest(name, Number(handlers)));
+const [name = '', handlers = '1', redis] = process.argv.slice(2);
+const peer: Peer = await (BARE_PEERS[name]?.() ?? startNest(name, Number(handlers), redis));
 let inspector: Session | undefined;
 
 const commands = {
@@ -53,6 +53,11 @@ const commands = {
 
   clients(): number {
     return peer.clients();
+  },
+
+  /** Requests and upgrades of other nodes' sessions that came to this process so far. */
+  forwarded(): number {
+    return peer.forwarded?.() ?? 0;
   },
 
   /**

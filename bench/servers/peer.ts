@@ -6,6 +6,8 @@ export interface Peer {
   broadcast(payload: News): void;
   /** Number of connected clients as the library itself counts them. */
   clients(): number;
+  /** Requests and upgrades that were handed over to other nodes so far, where there is such a thing. */
+  forwarded?(): number;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,84 @@
+/** HTTP/1.1 on a raw socket that is kept alive: one request, then its answer, then the next request. */
+import { connect } from 'node:net';
+
+/** One buffer for all sockets: what a read brings is dealt with before the next one begins. */
+const readBuffer = Buffer.allocUnsafe(256 * 1024);
+
+export class Exchange {
+  #socket = null;
+  #rest = null;
+  #done = null;
+
+  /** `fail(message)` is called when an answer is not 200, or something else is wrong. */
+  constructor({ port, localAddress, cookie }, fail) {
+    this.address = { host: '127.0.0.1', port, localAddress };
+    this.fail = fail;
+    this.headers = `Host: 127.0.0.1:${port}\r\nConnection: keep-alive\r\nCookie: client=${cookie}\r\n`;
+  }
+
+  /** `done(body)`: the bytes are valid during the call only. */
+  get(path, done) {
+    this.#begin(done);
+    this.#socket.write(`GET ${path} HTTP/1.1\r\n${this.headers}\r\n`, 'latin1');
+  }
+
+  post(path, body, done) {
+    this.#begin(done);
+    const head =
+      `POST ${path} HTTP/1.1\r\n${this.headers}` +
+      `Content-Type: text/plain;charset=UTF-8\r\nContent-Length: ${body.length}\r\n\r\n`;
+    this.#socket.write(Buffer.concat([Buffer.from(head, 'latin1'), body]));
+  }
+
+  close() {
+    this.#done = null;
+    this.#socket?.destroy();
+    this.#socket = null;
+  }
+
+  #begin(done) {
+    if (this.#done !== null) throw new Error('a request before the answer to the last one');
+    this.#done = done;
+    this.#socket ??= this.#connect();
+  }
+
+  #connect() {
+    const callback = (length) => {
+      this.#read(readBuffer.subarray(0, length));
+      return true;
+    };
+    const socket = connect({ ...this.address, noDelay: true, onread: { buffer: readBuffer, callback } });
+    socket.on('error', (error) => this.#done !== null && this.fail(error.message));
+    socket.on('close', () => {
+      if (this.#socket !== socket) return;
+      // idle connections may be closed by a server; the next request makes another
+      this.#socket = null;
+      if (this.#done !== null) this.fail('closed instead of an answer');
+    });
+    return socket;
+  }
+
+  #read(chunk) {
+    const bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
+    const end = bytes.indexOf('\r\n\r\n') + 4;
+    const head = bytes.latin1Slice(0, end);
+    const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
+    if (end > 3 && (!head.startsWith('HTTP/1.1 200 ') || length === undefined)) {
+      this.fail(`answered with ${bytes.latin1Slice(0, 1000)}`);
+      return;
+    }
+    const missing = end > 3 ? end + Number(length) - bytes.length : 1;
+    if (missing > 0) {
+      this.#rest = Buffer.from(bytes);
+      return;
+    }
+    const done = this.#done;
+    if (missing < 0 || done === null) {
+      this.fail('more than an answer');
+      return;
+    }
+    this.#rest = null;
+    this.#done = null;
+    done(bytes.subarray(end));
+  }
+}
