@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, maxHeaderSize, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Engine } from '../engine/index.js';
@@ -9,6 +9,22 @@ const REFUSAL = { 'Content-Length': 0, Connection: 'close', [RELAY_HEADER]: 'ref
 
 /** Milliseconds that a connection may be open without a whole request line and headers on it. */
 const HEADERS_TIMEOUT = 5_000;
+/** Milliseconds between two looks at that. */
+const CHECK_INTERVAL = 1_000;
+
+/**
+ * How the server is made. What the first node has let in is let in here: headers grow on the way, and `Host` was asked for
+ * there where it has to be. Connections stay open between requests: it is the other node that ends them, so that no request
+ * meets a closing one.
+ */
+const SERVER_OPTIONS = {
+  keepAliveTimeout: 0,
+  headersTimeout: HEADERS_TIMEOUT,
+  connectionsCheckingInterval: CHECK_INTERVAL,
+  maxHeaderSize: 4 * maxHeaderSize,
+  requireHostHeader: false,
+  noDelay: true,
+};
 
 /** What a {@link RelayPort} needs. */
 export interface RelayPortOptions {
@@ -28,11 +44,14 @@ export class RelayPort {
   received = 0;
   private readonly server: Server;
   private readonly engines = new Map<string, Engine>();
+  /** Connections that are not HTTP's any more. */
+  private readonly upgraded = new Set<Duplex>();
   private signatures: Signatures | null = null;
 
   constructor(private readonly options: RelayPortOptions) {
-    // connections stay open between requests: it is the other node that ends them, so that no request meets a closing one
-    this.server = createServer({ keepAliveTimeout: 0, headersTimeout: HEADERS_TIMEOUT, noDelay: true });
+    this.server = createServer(SERVER_OPTIONS);
+    // lest a client of thousands of headers pushes out our own
+    this.server.maxHeadersCount = 0;
     this.server.on('request', this.onRequest);
     this.server.on('upgrade', this.onUpgrade);
   }
@@ -65,6 +84,7 @@ export class RelayPort {
     if (!this.server.listening) return;
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.server.closeAllConnections();
+    for (const socket of this.upgraded) socket.destroy();
     await closed;
   }
 
@@ -79,6 +99,8 @@ export class RelayPort {
 
   private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', ignoreError);
+    this.upgraded.add(socket);
+    socket.on('close', () => this.upgraded.delete(socket));
     const taken = this.take(request);
     if (taken === undefined) {
       const lines = Object.entries(REFUSAL).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -27,6 +27,8 @@ export class RemoteNode implements ForwardingWatcher {
   private readonly agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_FREE_CONNECTIONS, scheduling: 'lifo' });
   private readonly open = new Set<Forwarded>();
   private readonly host: string;
+  private isGone = false;
+  private wasRefused = false;
   private readonly port: number;
 
   constructor(
@@ -34,6 +36,7 @@ export class RemoteNode implements ForwardingWatcher {
     private readonly signatures: Signatures,
     private readonly counts: ForwardingCounts,
     private readonly log: (message: string) => void,
+    readonly stallTime: number,
   ) {
     const { hostname, port } = new URL(`http://${record.address}`);
     // URL keeps the brackets of an IPv6 address
@@ -67,11 +70,15 @@ export class RemoteNode implements ForwardingWatcher {
   }
 
   refusedByOwner(): void {
+    // a client may find more ways to be refused; the owner counts them
+    if (this.wasRefused) return;
+    this.wasRefused = true;
     this.log(`the node at ${this.record.address} does not take our requests: another process, or another secret`);
   }
 
   /** The node is not there any more: ends all that waits for it. */
   gone(): void {
+    this.isGone = true;
     for (const forwarded of this.open) forwarded.ownerGone();
     this.agent.destroy();
   }
@@ -85,6 +92,8 @@ export class RemoteNode implements ForwardingWatcher {
     this.open.add(forwarded);
     this.counts.forwarded++;
     this.counts.open++;
+    // it went while the request was judged: nobody would end it
+    if (this.isGone) forwarded.ownerGone();
   }
 
   private outbound(
@@ -96,10 +105,12 @@ export class RemoteNode implements ForwardingWatcher {
   ): Outbound {
     const method = request.method ?? 'GET';
     const path = request.url ?? '/';
-    const headers = withClientAddress(endToEnd(request.rawHeaders), request);
+    const hasBody = method === 'POST';
+    const kept = endToEnd(request.rawHeaders);
+    const headers = withClientAddress(hasBody ? kept : without(kept, 'content-length'), request);
     const signature = this.signatures.sign(this.record.id, { method, url: path, headers }, server, facts);
     headers.push(RELAY_HEADER, signature, ...connection);
-    return { host: this.host, port: this.port, method, path, headers, agent };
+    return { host: this.host, port: this.port, method, path, headers, agent, hasBody };
   }
 }
 
