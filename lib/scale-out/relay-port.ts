@@ -2,6 +2,7 @@ import { createServer, maxHeaderSize, type IncomingMessage, type Server, type Se
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Engine } from '../engine/index.js';
+import { isProbe } from './probe.js';
 import { RELAY_HEADER, type Forwarding, type Signatures } from './signature.js';
 
 /** Answer to what is not a node's request, with the header by which a node tells it from an engine's answer. */
@@ -89,6 +90,10 @@ export class RelayPort {
   }
 
   private readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (isProbe(request)) {
+      response.writeHead(204, { Connection: 'close' }).end();
+      return;
+    }
     const taken = this.take(request);
     if (taken === undefined) {
       response.writeHead(403, REFUSAL).end();

@@ -10,6 +10,7 @@ import {
   type Outbound,
 } from './forwarding.js';
 import type { NodeRecord } from './node-registry.js';
+import { Probe } from './probe.js';
 import { endToEnd, RELAY_HEADER, type Signatures } from './signature.js';
 
 /** Connections that are kept open to another node between requests. */
@@ -27,6 +28,7 @@ export class RemoteNode implements ForwardingWatcher {
   private readonly agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_FREE_CONNECTIONS, scheduling: 'lifo' });
   private readonly open = new Set<Forwarded>();
   private readonly host: string;
+  private readonly probe: Probe;
   private isGone = false;
   private wasRefused = false;
   private readonly port: number;
@@ -42,6 +44,10 @@ export class RemoteNode implements ForwardingWatcher {
     // URL keeps the brackets of an IPv6 address
     this.host = hostname.replace(/^\[|\]$/g, '');
     this.port = Number(port || 80);
+    this.probe = new Probe(
+      { host: this.host, port: this.port },
+      { isNeeded: () => this.open.size > 0, lost: () => this.lost(), found: () => this.found() },
+    );
   }
 
   forward(server: string, request: EngineRequest, response: ServerResponse, facts: RelayedFacts): void {
@@ -79,8 +85,8 @@ export class RemoteNode implements ForwardingWatcher {
   /** The node is not there any more: ends all that waits for it. */
   gone(): void {
     this.isGone = true;
-    for (const forwarded of this.open) forwarded.ownerGone();
-    this.agent.destroy();
+    this.probe.stop();
+    this.cut();
   }
 
   /** This node goes away: cuts all that is open. */
@@ -88,12 +94,27 @@ export class RemoteNode implements ForwardingWatcher {
     for (const forwarded of this.open) forwarded.abandon();
   }
 
+  private cut(): void {
+    for (const forwarded of this.open) forwarded.ownerGone();
+    this.agent.destroy();
+  }
+
+  private lost(): void {
+    this.log(`the node at ${this.record.address} cannot be reached, though it is in the registry`);
+    this.cut();
+  }
+
+  private found(): void {
+    this.log(`the node at ${this.record.address} can be reached again`);
+  }
+
   private opened(forwarded: Forwarded): void {
     this.open.add(forwarded);
     this.counts.forwarded++;
     this.counts.open++;
-    // it went while the request was judged: nobody would end it
-    if (this.isGone) forwarded.ownerGone();
+    // one that went while the request was judged is not heard of any more; one that cannot be reached is not waited for
+    if (this.isGone || !this.probe.isAnswered) forwarded.ownerGone();
+    else this.probe.begin();
   }
 
   private outbound(

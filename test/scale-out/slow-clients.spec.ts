@@ -136,7 +136,7 @@ describe('a client that leaves', () => {
   });
 
   it('may go on sending to an owner that does not read, until that is gone, and fills nobody’s memory', async () => {
-    const { owner, other, url } = await pair();
+    const { owner, other, url } = await pair({ engine: { maxHttpBufferSize: 2 * TIMES * LARGE.length } });
     // the owner takes the request, and then nothing
     owner.engine.handleRelayed = () => {};
     const connection = new RawConnection(other.port);
