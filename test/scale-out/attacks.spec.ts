@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 import { SessionIds } from '../../lib/scale-out/session-ids.js';
 import { until } from '../support/wire-engine.js';
@@ -20,7 +20,9 @@ describe('the body of a request that is handed over', () => {
     async (method) => {
       const nodes = await pair();
       const seen: string[] = [];
-      relayServerOf(nodes.owner).on('request', (request: IncomingMessage) => seen.push(`${request.method} ${request.url}`));
+      relayServerOf(nodes.owner).on('request', (request: IncomingMessage) =>
+        seen.push(`${request.method} ${request.url}`),
+      );
       const smuggled = requestText('GET', '/smuggled');
       const connection = new RawConnection(nodes.other.port);
       const head = requestText(method, targetOf(nodes.url), { 'transfer-encoding': 'chunked', connection: 'close' });
@@ -130,7 +132,11 @@ describe('the headers of a request that is handed over', () => {
     const statusOf = async (port: number, byte: number, where: 'value' | 'target') => {
       const char = String.fromCharCode(byte);
       const target = targetOf(nodes.url) + (where === 'target' ? `&x=a${char}b` : '');
-      const headers = { 'content-length': '2', connection: 'close', ...(where === 'value' && { 'x-any': `a${char}b` }) };
+      const headers = {
+        'content-length': '2',
+        connection: 'close',
+        ...(where === 'value' && { 'x-any': `a${char}b` }),
+      };
       const connection = new RawConnection(port);
       connection.write(Buffer.from(`${requestText('POST', target, headers)}4x`, 'latin1'));
       return /^HTTP\/1.1 (\d+)/.exec(await connection.ended)?.[1];
@@ -272,5 +278,45 @@ describe('what takes its time to be judged', () => {
     decide();
     expect(await connection.until(/"code":1/)).toMatch(/^HTTP\/1.1 400 /);
     connection.socket.destroy();
+  });
+});
+
+describe('a node that drains', () => {
+  it('goes on handing over until its end: polls, POSTs, upgrades', async () => {
+    const { other, session, url } = await pair();
+    const own = await ask(`${other.url}?EIO=4&transport=polling`);
+    const parked = ask(url);
+    await until(() => session.transport.writable);
+    void other.engine.drain({ deadline: 60_000, busy: () => new Set(other.engine.clients.values()) });
+    expect((await ask(`${other.url}?EIO=4&transport=polling`)).status).toBe(503);
+    await expectHealthy({ url });
+    session.send('on');
+    expect((await parked).text).toBe('4on');
+    const connection = new RawConnection(other.port);
+    connection.write(upgradeText(targetOf(url).replace('polling', 'websocket')));
+    expect(await connection.until(/\r\n\r\n/)).toMatch(/^HTTP\/1.1 101 /);
+    connection.socket.destroy();
+    expect(own.status).toBe(200);
+  });
+
+  it('closes its own sessions that are upgrading by another node', async () => {
+    // a session that is changing its transport closes when that has ended
+    const { owner, other, session, url } = await pair({ engine: { upgradeTimeout: 300 } });
+    // at once, and not at some moment
+    const random = jest.spyOn(Math, 'random').mockReturnValue(0);
+    const connection = new RawConnection(other.port);
+    connection.write(upgradeText(targetOf(url).replace('polling', 'websocket')));
+    await connection.until(/\r\n\r\n/);
+    await until(() => session.upgrading);
+    const drained = owner.engine.drain({ deadline: 60_000 });
+    let status = 200;
+    // as clients do, a GET after the other
+    // oxlint-disable-next-line no-await-in-loop
+    while (status === 200) status = (await ask(url)).status;
+    await drained;
+    random.mockRestore();
+    expect(owner.engine.clientsCount).toBe(0);
+    await connection.ended;
+    await until(() => other.engine.stats().relay!.open === 0);
   });
 });

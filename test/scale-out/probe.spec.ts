@@ -64,7 +64,9 @@ describe('a node that is in the registry and cannot be reached', () => {
     const { owner } = await pair();
     const port = relayPortOf(owner);
     const asked = request({ host: '127.0.0.1', port, method: 'OPTIONS', path: '*', agent: false }).end();
-    const status = await new Promise((resolve) => asked.on('response', (answer) => resolve(answer.resume().statusCode)));
+    const status = await new Promise((resolve) =>
+      asked.on('response', (answer) => resolve(answer.resume().statusCode)),
+    );
     expect(status).toBe(204);
     expect(owner.engine.stats().relay).toMatchObject({ received: 0, refused: 0 });
   });

@@ -40,8 +40,7 @@ afterEach(async () => {
 const often = { forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 300 };
 const stock = (transport: 'polling' | 'websocket') =>
   io(`http://127.0.0.1:${nginx.port}`, { ...often, transports: [transport] });
-const own = () =>
-  connect(`http://127.0.0.1:${nginx.port}`, { ...often, transports: ['eventsource'] });
+const own = () => connect(`http://127.0.0.1:${nginx.port}`, { ...often, transports: ['eventsource'] });
 
 /** Clients of one kind, some at each node. */
 async function watch(count: number, make: () => Socket): Promise<Watched[]> {
@@ -63,12 +62,15 @@ async function watch(count: number, make: () => Socket): Promise<Watched[]> {
 async function settled(all: readonly Watched[], pid: number): Promise<number> {
   const began = performance.now();
   const isThere = async ({ client }: Watched): Promise<boolean> => {
-    const answer = await client.timeout(2_000).emitWithAck('who').catch(() => 0);
+    const answer = await client
+      .timeout(2_000)
+      .emitWithAck('who')
+      .catch(() => 0);
     return client.connected && answer === pid;
   };
   let found = Infinity;
   // each is asked more than once: by polling, every second request takes the other way
-  for (let inARow = 0; inARow < 4; ) {
+  for (let inARow = 0; inARow < 4;) {
     // oxlint-disable-next-line no-await-in-loop
     const there = await Promise.all(all.map(isThere));
     if (there.includes(false)) inARow = 0;
@@ -87,7 +89,6 @@ describe('a node that cannot reach Redis, while the other one can', () => {
     const [cut, whole] = nodes as [Cuttable, Cuttable];
     cut.toRedis.break();
     const time = await settled(polling, whole.node.pid);
-    console.info(`redis only: ${Math.round(time)} ms`);
     expect(time).toBeLessThan(20_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
     expect(lostOf(webSockets)).toEqual([]);
@@ -103,7 +104,6 @@ describe('a node that its fellow node cannot reach, while both reach Redis', () 
     const [cut, whole] = nodes as [Cuttable, Cuttable];
     cut.fromPeers.break();
     const time = await settled(polling, whole.node.pid);
-    console.info(`peers only: ${Math.round(time)} ms`);
     expect(time).toBeLessThan(25_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
     expect(lostOf(webSockets)).toEqual([]);
@@ -117,7 +117,6 @@ describe('a node that neither Redis nor its fellow node can reach', () => {
     cut.toRedis.break();
     cut.fromPeers.break();
     const time = await settled(polling, whole.node.pid);
-    console.info(`both: ${Math.round(time)} ms`);
     expect(time).toBeLessThan(20_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
   }, 60_000);
@@ -127,20 +126,24 @@ describe('nodes that are a second away from each other', () => {
   it.each([
     ['poll', () => stock('polling')],
     ['stream', own],
-  ])('keep the order of messages of clients that %s, and lose nobody', async (_how, make) => {
-    const all = await watch(4, make);
-    for (const { fromPeers } of nodes) fromPeers.delay = 1_000;
-    const answers = await Promise.all(
-      all.map(({ client }) => Promise.all(Array.from({ length: 10 }, (_, n) => client.emitWithAck('count', n)))),
-    );
-    for (const seen of answers) expect(seen).toEqual(Array.from({ length: 10 }, (_, n) => [n, n]));
-    // and one after the other
-    for (let n = 10; n < 13; n++) {
-      // oxlint-disable-next-line no-await-in-loop
-      const more = await Promise.all(all.map(({ client }) => client.emitWithAck('count', n)));
-      for (const seen of more) expect(seen).toEqual([n, n]);
-    }
-    expect(lostOf(all)).toEqual([]);
-    await until(() => all.every(({ client }) => client.connected));
-  }, 60_000);
+  ])(
+    'keep the order of messages of clients that %s, and lose nobody',
+    async (_how, make) => {
+      const all = await watch(4, make);
+      for (const { fromPeers } of nodes) fromPeers.delay = 1_000;
+      const answers = await Promise.all(
+        all.map(({ client }) => Promise.all(Array.from({ length: 10 }, (_, n) => client.emitWithAck('count', n)))),
+      );
+      for (const seen of answers) expect(seen).toEqual(Array.from({ length: 10 }, (_, n) => [n, n]));
+      // and one after the other
+      for (let n = 10; n < 13; n++) {
+        // oxlint-disable-next-line no-await-in-loop
+        const more = await Promise.all(all.map(({ client }) => client.emitWithAck('count', n)));
+        for (const seen of more) expect(seen).toEqual([n, n]);
+      }
+      expect(lostOf(all)).toEqual([]);
+      await until(() => all.every(({ client }) => client.connected));
+    },
+    60_000,
+  );
 });

@@ -10,6 +10,7 @@ export class Link {
   delay = 0;
   private readonly server = createServer((socket) => this.carry(socket));
   private readonly sockets = new Set<Socket>();
+  private readonly timers = new Set<NodeJS.Timeout>();
   private isBroken = false;
 
   private constructor(
@@ -31,7 +32,9 @@ export class Link {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
+    for (const timer of this.timers) clearTimeout(timer);
+    this.timers.clear();
+    for (const socket of this.sockets) socket.removeAllListeners('close').destroy();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
@@ -46,9 +49,20 @@ export class Link {
   }
 
   private join(from: Socket, to: Socket): void {
-    const later = (run: () => void): void => void (this.delay > 0 ? setTimeout(run, this.delay) : run());
-    from.on('data', (chunk) => later(() => this.isBroken || to.write(chunk)));
-    from.on('close', () => later(() => this.isBroken || to.destroy()));
+    from.on('data', (chunk) => this.later(() => this.isBroken || to.write(chunk)));
+    from.on('close', () => this.later(() => this.isBroken || to.destroy()));
+  }
+
+  private later(run: () => void): void {
+    if (this.delay === 0) {
+      run();
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      run();
+    }, this.delay);
+    this.timers.add(timer);
   }
 
   private keep(socket: Socket): void {
