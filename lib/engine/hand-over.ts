@@ -16,6 +16,7 @@ export class HandOver {
     private readonly engine: Engine,
     private readonly origins: OriginPolicy,
     private readonly trust: TrustProxy | undefined,
+    private readonly host: { readonly closing: boolean },
   ) {}
 
   /**
@@ -61,6 +62,8 @@ export class HandOver {
 
   private async facts(request: EngineRequest): Promise<RelayedFacts> {
     const isOriginAllowed = await this.origins.allows(request);
+    // nobody would cut it any more; a balancer asks another node
+    if (this.host.closing) throw new Refusal('SHUTTING_DOWN');
     return { address: clientAddress(request, this.trust), isOriginAllowed };
   }
 }

@@ -1,9 +1,9 @@
 import type { EventEmitter } from 'node:events';
-import { validateHeaderName, validateHeaderValue, type OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { serialize } from 'cookie';
 import type { ResolvedOptions } from './options.js';
 import type { EngineRequest } from './session.js';
-import type { UpgradeResponse } from './upgrade-response.js';
+import { isLegalHeader, type UpgradeResponse } from './upgrade-response.js';
 
 const kSid = Symbol('nestwire.sid');
 const kUpgradeResponse = Symbol('nestwire.upgradeResponse');
@@ -43,7 +43,7 @@ export class Headers {
     engine.emit('headers', headers, request);
     for (const [name, value] of Object.entries(headers)) {
       // listeners may copy what a client sent; an illegal byte would throw where nobody could catch it
-      if (!isLegal(name, value)) delete headers[name];
+      if (!isLegalHeader(name, value)) delete headers[name];
     }
     return headers;
   }
@@ -62,18 +62,8 @@ export class Headers {
     if (!request._query['sid']) this.engine.emit('initial_headers', headers, request);
     this.engine.emit('headers', headers, request);
     for (const [name, value] of Object.entries(headers)) {
-      if (!isLegal(name, value)) continue;
+      if (!isLegalHeader(name, value)) continue;
       for (const one of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${one}`);
     }
-  }
-}
-
-function isLegal(name: string, value: OutgoingHttpHeaders[string]): boolean {
-  try {
-    validateHeaderName(name);
-    for (const one of Array.isArray(value) ? value : [value]) validateHeaderValue(name, one as string);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -48,7 +48,7 @@ export class Router {
     this.admission = new Admission(opts.limits);
     this.handshakes = new HandshakePackets(opts);
     this.webSockets = new WebSocketAcceptor(opts, headers);
-    this.handOver = new HandOver(engine, this.origins, this.trust);
+    this.handOver = new HandOver(engine, this.origins, this.trust, host);
   }
 
   /** Handles an HTTP request. */

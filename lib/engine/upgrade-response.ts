@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { STATUS_CODES, type OutgoingHttpHeaders } from 'node:http';
+import { STATUS_CODES, validateHeaderName, validateHeaderValue, type OutgoingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 /**
@@ -97,16 +97,25 @@ export class UpgradeResponse extends EventEmitter {
     return this;
   }
 
-  /** Header lines for the 101 answer; values with line breaks are dropped, for they would split it. */
+  /** Header lines for the 101 answer; what is illegal in one is dropped, for it might split the answer. */
   lines(): string[] {
     const lines: string[] = [];
     for (const { name, value } of this.headers.values()) {
-      for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) {
-        const line = `${name}: ${String(one)}`;
-        if (!/[\r\n]/.test(line)) lines.push(line);
-      }
+      if (!isLegalHeader(name, value)) continue;
+      for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) lines.push(`${name}: ${one}`);
     }
     return lines;
+  }
+}
+
+/** Whether a header may be written as it is. Headers are Latin-1: of other characters a part would be sent, even a line break. */
+export function isLegalHeader(name: string, value: OutgoingHttpHeaders[string] | readonly string[]): boolean {
+  try {
+    validateHeaderName(name);
+    for (const one of Array.isArray(value) ? value : [value]) validateHeaderValue(name, one as string);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -125,5 +134,5 @@ export function writeRawResponse(
   const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}`, 'Connection: close'];
   const own = lines.filter((line) => !/^(connection|content-length|transfer-encoding):/i.test(line));
   head.push(...own, `Content-Length: ${bytes.length}`, '', '');
-  socket.end(Buffer.concat([Buffer.from(head.join('\r\n')), bytes]), () => socket.destroy());
+  socket.end(Buffer.concat([Buffer.from(head.join('\r\n'), 'latin1'), bytes]), () => socket.destroy());
 }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ERRORS } from '../engine/errors.js';
 import type { EngineRequest } from '../engine/index.js';
+import { ANSWER_HEADERS } from '../engine/transports/transport.js';
 import { writeRawResponse } from '../engine/upgrade-response.js';
 import { RELAY_HEADER } from './signature.js';
 
@@ -21,10 +22,14 @@ export interface Outbound {
   /** Names and values by turns. */
   readonly headers: readonly string[];
   readonly agent: Agent | false;
+  /** Whether the body is sent on. Of other requests nobody reads it, and Node would not frame it for all methods. */
+  readonly hasBody: boolean;
 }
 
 /** Who wants to know what becomes of it. */
 export interface ForwardingWatcher {
+  /** Milliseconds after which a client is cut that has not taken anything of what waits for it. */
+  readonly stallTime: number;
   /** It is over. @param answered whether the owner answered. */
   ended(forwarding: Forwarded, answered: boolean): void;
   /** The owner's relay port did not take it. */
@@ -53,6 +58,8 @@ const MAX_REFUSAL_BYTES = 16_384;
 export class ForwardedRequest implements Forwarded {
   private readonly outbound: ClientRequest;
   private answer: IncomingMessage | null = null;
+  /** Whether the owner has said all. */
+  private isAnswered = false;
   private over = false;
 
   constructor(
@@ -64,18 +71,21 @@ export class ForwardedRequest implements Forwarded {
     this.outbound = httpRequest({ ...to, headers: to.headers as string[] });
     this.outbound.on('response', (answer) => this.onAnswer(answer));
     this.outbound.on('error', () => this.ownerGone());
-    response.on('close', () => this.onClientClosed());
-    if (request.method === 'GET' || request.method === 'HEAD') {
-      this.outbound.end();
-    } else {
+    response.on('close', this.onClientClosed);
+    // one that is behind another one on its connection has no connection yet, and is not told of its end
+    if (response.socket === null) request.socket.on('close', this.onClientClosed);
+    if (to.hasBody) {
       // a body that is cut must not look as if it had ended
       request.on('error', () => this.outbound.destroy());
       request.pipe(this.outbound);
+    } else {
+      this.outbound.end();
     }
   }
 
   ownerGone(): void {
-    if (this.over) return;
+    // what it has said is on its way
+    if (this.over || this.isAnswered) return;
     const { response } = this;
     this.end(false);
     if (response.headersSent) {
@@ -83,7 +93,7 @@ export class ForwardedRequest implements Forwarded {
       response.destroy();
       return;
     }
-    response.writeHead(GONE_STATUS, { 'Content-Type': 'application/json', Connection: 'close' });
+    response.writeHead(GONE_STATUS, { 'Content-Type': 'application/json', Connection: 'close', ...ANSWER_HEADERS });
     response.end(GONE);
   }
 
@@ -104,28 +114,40 @@ export class ForwardedRequest implements Forwarded {
       return;
     }
     answer.on('error', () => this.ownerGone());
-    answer.on('end', () => this.end(true));
+    answer.on('end', () => (this.isAnswered = true));
     answer.on('close', () => this.ownerGone());
     const { response } = this;
+    if (response.headersSent) {
+      // a middleware that had let it through has answered in the meantime
+      this.onClientClosed();
+      return;
+    }
     const headers = copied(answer.rawHeaders);
     // what is left of the body is nobody's any more
     if (!this.request.complete) headers.push('Connection', 'close');
     response.writeHead(answer.statusCode!, headers);
     // a stream may have said nothing yet, and its client waits for the head
     response.flushHeaders();
+    // also when the owner cuts it: nobody would notice while nothing is read from it
+    response.setTimeout(this.watcher.stallTime, () => this.onSilence());
     answer.pipe(response);
   }
 
-  private onClientClosed(): void {
-    // after a whole answer there is nothing to tell the owner
+  private onSilence(): void {
+    if (!this.over && this.response.writableLength > 0) this.abandon();
+  }
+
+  private readonly onClientClosed = (): void => {
     if (this.over) return;
     this.end(true);
-    this.outbound.destroy();
-  }
+    // after a whole answer there is nothing to tell the owner, and the connection is somebody else's
+    if (!this.isAnswered) this.outbound.destroy();
+  };
 
   private end(answered: boolean): void {
     if (this.over) return;
     this.over = true;
+    this.request.socket.off('close', this.onClientClosed);
     if (!answered) {
       this.request.unpipe(this.outbound);
       this.answer?.unpipe(this.response);
@@ -191,6 +213,8 @@ export class ForwardedUpgrade implements Forwarded {
     socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
     if (innerHead.length > 0) socket.write(innerHead);
     if (this.head.length > 0) inner.write(this.head);
+    // what the owner cuts is not noticed while nothing is read from it
+    (socket as Socket).setTimeout(this.watcher.stallTime, () => this.onSilence());
     inner.pipe(socket);
     socket.pipe(inner);
   }
@@ -217,6 +241,10 @@ export class ForwardedUpgrade implements Forwarded {
       for (let i = 0; i < lines.length; i += 2) texts.push(`${lines[i]}: ${lines[i + 1]}`);
       writeRawResponse(this.socket, answer.statusCode!, [...texts, ...this.headers], Buffer.concat(chunks));
     });
+  }
+
+  private onSilence(): void {
+    if (this.socket.writableLength > 0) this.abandon();
   }
 
   /** One end is gone. */

@@ -11,6 +11,8 @@ import { Signatures } from './signature.js';
 const LEASE = 5_000;
 /** Milliseconds between two renewals: two may be lost. */
 const RENEW_EVERY = 1_500;
+/** Milliseconds for a client to take anything of what waits for it: longer than its session lives without a sign of it. */
+const STALL_TIME = 60_000;
 
 /** What a node's part of the relay is made of. Times in milliseconds. */
 export interface RelayNodeOptions {
@@ -32,6 +34,11 @@ export interface RelayNodeOptions {
   readonly lease?: number | undefined;
   /** Default 1,500. */
   readonly renewEvery?: number | undefined;
+  /**
+   * After which time a client is cut that takes nothing of what another node has for it: its session may have ended, which
+   * nobody sees while nothing is read. Default 60,000.
+   */
+  readonly stallTime?: number | undefined;
   log(message: string): void;
 }
 
@@ -132,7 +139,8 @@ export class RelayNode {
   private serverOf(record: NodeRecord, server: string): RelayOwner {
     let remote = this.remotes.get(record.id);
     if (remote === undefined) {
-      remote = new RemoteNode(record, this.signatures!, this.counts, this.options.log);
+      const { log, stallTime = STALL_TIME } = this.options;
+      remote = new RemoteNode(record, this.signatures!, this.counts, log, stallTime);
       this.remotes.set(record.id, remote);
     }
     return new RemoteServer(remote, server);

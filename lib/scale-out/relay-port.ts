@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, maxHeaderSize, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Engine } from '../engine/index.js';
+import { isProbe } from './probe.js';
 import { RELAY_HEADER, type Forwarding, type Signatures } from './signature.js';
 
 /** Answer to what is not a node's request, with the header by which a node tells it from an engine's answer. */
@@ -9,6 +10,22 @@ const REFUSAL = { 'Content-Length': 0, Connection: 'close', [RELAY_HEADER]: 'ref
 
 /** Milliseconds that a connection may be open without a whole request line and headers on it. */
 const HEADERS_TIMEOUT = 5_000;
+/** Milliseconds between two looks at that. */
+const CHECK_INTERVAL = 1_000;
+
+/**
+ * How the server is made. What the first node has let in is let in here: headers grow on the way, and `Host` was asked for
+ * there where it has to be. Connections stay open between requests: it is the other node that ends them, so that no request
+ * meets a closing one.
+ */
+const SERVER_OPTIONS = {
+  keepAliveTimeout: 0,
+  headersTimeout: HEADERS_TIMEOUT,
+  connectionsCheckingInterval: CHECK_INTERVAL,
+  maxHeaderSize: 4 * maxHeaderSize,
+  requireHostHeader: false,
+  noDelay: true,
+};
 
 /** What a {@link RelayPort} needs. */
 export interface RelayPortOptions {
@@ -28,11 +45,14 @@ export class RelayPort {
   received = 0;
   private readonly server: Server;
   private readonly engines = new Map<string, Engine>();
+  /** Connections that are not HTTP's any more. */
+  private readonly upgraded = new Set<Duplex>();
   private signatures: Signatures | null = null;
 
   constructor(private readonly options: RelayPortOptions) {
-    // connections stay open between requests: it is the other node that ends them, so that no request meets a closing one
-    this.server = createServer({ keepAliveTimeout: 0, headersTimeout: HEADERS_TIMEOUT, noDelay: true });
+    this.server = createServer(SERVER_OPTIONS);
+    // lest a client of thousands of headers pushes out our own
+    this.server.maxHeadersCount = 0;
     this.server.on('request', this.onRequest);
     this.server.on('upgrade', this.onUpgrade);
   }
@@ -65,10 +85,15 @@ export class RelayPort {
     if (!this.server.listening) return;
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.server.closeAllConnections();
+    for (const socket of this.upgraded) socket.destroy();
     await closed;
   }
 
   private readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (isProbe(request)) {
+      response.writeHead(204, { Connection: 'close' }).end();
+      return;
+    }
     const taken = this.take(request);
     if (taken === undefined) {
       response.writeHead(403, REFUSAL).end();
@@ -79,6 +104,8 @@ export class RelayPort {
 
   private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', ignoreError);
+    this.upgraded.add(socket);
+    socket.on('close', () => this.upgraded.delete(socket));
     const taken = this.take(request);
     if (taken === undefined) {
       const lines = Object.entries(REFUSAL).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -10,6 +10,7 @@ import {
   type Outbound,
 } from './forwarding.js';
 import type { NodeRecord } from './node-registry.js';
+import { Probe } from './probe.js';
 import { endToEnd, RELAY_HEADER, type Signatures } from './signature.js';
 
 /** Connections that are kept open to another node between requests. */
@@ -27,6 +28,9 @@ export class RemoteNode implements ForwardingWatcher {
   private readonly agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_FREE_CONNECTIONS, scheduling: 'lifo' });
   private readonly open = new Set<Forwarded>();
   private readonly host: string;
+  private readonly probe: Probe;
+  private isGone = false;
+  private wasRefused = false;
   private readonly port: number;
 
   constructor(
@@ -34,11 +38,16 @@ export class RemoteNode implements ForwardingWatcher {
     private readonly signatures: Signatures,
     private readonly counts: ForwardingCounts,
     private readonly log: (message: string) => void,
+    readonly stallTime: number,
   ) {
     const { hostname, port } = new URL(`http://${record.address}`);
     // URL keeps the brackets of an IPv6 address
     this.host = hostname.replace(/^\[|\]$/g, '');
     this.port = Number(port || 80);
+    this.probe = new Probe(
+      { host: this.host, port: this.port },
+      { isNeeded: () => this.open.size > 0, lost: () => this.lost(), found: () => this.found() },
+    );
   }
 
   forward(server: string, request: EngineRequest, response: ServerResponse, facts: RelayedFacts): void {
@@ -67,13 +76,17 @@ export class RemoteNode implements ForwardingWatcher {
   }
 
   refusedByOwner(): void {
+    // a client may find more ways to be refused; the owner counts them
+    if (this.wasRefused) return;
+    this.wasRefused = true;
     this.log(`the node at ${this.record.address} does not take our requests: another process, or another secret`);
   }
 
   /** The node is not there any more: ends all that waits for it. */
   gone(): void {
-    for (const forwarded of this.open) forwarded.ownerGone();
-    this.agent.destroy();
+    this.isGone = true;
+    this.probe.stop();
+    this.cut();
   }
 
   /** This node goes away: cuts all that is open. */
@@ -81,10 +94,27 @@ export class RemoteNode implements ForwardingWatcher {
     for (const forwarded of this.open) forwarded.abandon();
   }
 
+  private cut(): void {
+    for (const forwarded of this.open) forwarded.ownerGone();
+    this.agent.destroy();
+  }
+
+  private lost(): void {
+    this.log(`the node at ${this.record.address} cannot be reached, though it is in the registry`);
+    this.cut();
+  }
+
+  private found(): void {
+    this.log(`the node at ${this.record.address} can be reached again`);
+  }
+
   private opened(forwarded: Forwarded): void {
     this.open.add(forwarded);
     this.counts.forwarded++;
     this.counts.open++;
+    // one that went while the request was judged is not heard of any more; one that cannot be reached is not waited for
+    if (this.isGone || !this.probe.isAnswered) forwarded.ownerGone();
+    else this.probe.begin();
   }
 
   private outbound(
@@ -96,10 +126,12 @@ export class RemoteNode implements ForwardingWatcher {
   ): Outbound {
     const method = request.method ?? 'GET';
     const path = request.url ?? '/';
-    const headers = withClientAddress(endToEnd(request.rawHeaders), request);
+    const hasBody = method === 'POST';
+    const kept = endToEnd(request.rawHeaders);
+    const headers = withClientAddress(hasBody ? kept : without(kept, 'content-length'), request);
     const signature = this.signatures.sign(this.record.id, { method, url: path, headers }, server, facts);
     headers.push(RELAY_HEADER, signature, ...connection);
-    return { host: this.host, port: this.port, method, path, headers, agent };
+    return { host: this.host, port: this.port, method, path, headers, agent, hasBody };
   }
 }
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { INestApplication, Type } from '@nestjs/common';
+import { Catch, UseFilters, type INestApplication, type Type } from '@nestjs/common';
 import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { MessageStream, NestwireModule, SubscribeStream, type NestwireOptions, type Socket } from 'nestwire';
-import { Subject, type Observable } from 'rxjs';
+import { concat, mergeMap, of, Subject, throwError, type Observable } from 'rxjs';
 import { ask } from '../support/wire-http.js';
 import { afterCase, cleanUp, client as makeClient, connect, next, startApp, type RunningApp } from './support.js';
 
@@ -145,6 +145,87 @@ describe('an application with drain', () => {
     const socket = await connect(url);
     for (const event of ['fail', 'reject']) expect(await socket.emitWithAck(event)).toMatchObject({ status: 'error' });
     await close(app);
+  });
+
+  it('counts what ends with an error as done: filters that throw, Observables and streams', async () => {
+    @Catch()
+    class Throwing {
+      catch(): never {
+        throw new Error('a filter that fails');
+      }
+    }
+
+    @WebSocketGateway()
+    class Failing {
+      @UseFilters(new Throwing())
+      @SubscribeMessage('filtered')
+      filtered(): never {
+        throw new Error('no');
+      }
+
+      @UseFilters(new Throwing())
+      @SubscribeMessage('filtered later')
+      async filteredLater(): Promise<never> {
+        throw new Error('no');
+      }
+
+      @SubscribeMessage('observable')
+      observable(): Observable<string> {
+        return throwError(() => new Error('no'));
+      }
+
+      @UseFilters(new Throwing())
+      @SubscribeMessage('observable filtered')
+      observableFiltered(): Observable<string> {
+        return throwError(() => new Error('no'));
+      }
+
+      @SubscribeMessage('some, then an error')
+      some(): Observable<string> {
+        return concat(
+          of('a'),
+          throwError(() => new Error('no')),
+        );
+      }
+
+      @SubscribeStream('stream', { concurrency: 2 })
+      stream(@MessageStream() message$: Observable<unknown>): Observable<unknown> {
+        return message$.pipe(mergeMap(() => throwError(() => new Error('no'))));
+      }
+
+      @SubscribeMessage('last')
+      last(): string {
+        return 'last';
+      }
+    }
+    const { app, url } = await start(Failing, { drain: 60_000 });
+    const socket = await connect(url);
+    const events = ['filtered', 'filtered later', 'observable', 'observable filtered', 'some, then an error', 'stream'];
+    for (const event of events) socket.emit(event, 'x');
+    expect(await socket.emitWithAck('last')).toBe('last');
+    await close(app);
+  });
+
+  it('waits for a client in whichever namespace it is busy', async () => {
+    const { Gateway, begun, finish } = makeGateway();
+
+    @WebSocketGateway({ namespace: 'other' })
+    class Other extends Gateway {}
+    const { app, url } = await startApp({
+      imports: [NestwireModule.forRoot({ drain: 20_000 })],
+      providers: [Gateway, Other],
+    });
+    const socket = await connect(url);
+    const other = socket.io.socket('/other');
+    other.connect();
+    const begins = first(begun);
+    const answer = other.emitWithAck('slow', 'work');
+    await begins;
+    const closed = close(app);
+    expect((await ask(`${url}/socket.io/?EIO=4&transport=polling`)).status).toBe(503);
+    finish.next();
+    expect(await answer).toBe('work is done');
+    await closed;
   });
 
   it('refuses nobody and waits for nobody by default', async () => {

@@ -2,38 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo } from 'node:net';
-import { Engine, type Session } from 'nestwire/engine';
+import { Engine } from 'nestwire/engine';
 import { MemoryNodeRegistry } from '../../lib/scale-out/memory-registry.js';
 import { RelayNode } from '../../lib/scale-out/relay-node.js';
 import { SessionIds } from '../../lib/scale-out/session-ids.js';
 import { listening, stop, until } from '../support/wire-engine.js';
 import { ask, headOf, RawConnection, requestText, upgradeText } from '../support/wire-http.js';
-import { SECRET, startNode, useNodes, type NodeOptions, type TestNode } from './support.js';
+import { relayPortOf, SECRET, startNode, useNodes, usePairs, type TestNode } from './support.js';
 
 const start = useNodes();
+const pair = usePairs(start);
 
 const UNKNOWN = { code: 1, message: 'Session ID unknown' };
-
-interface Pair {
-  /** Owns the session. */
-  readonly owner: TestNode;
-  /** Gets the requests. */
-  readonly other: TestNode;
-  readonly session: Session;
-  readonly sid: string;
-  /** URL at the other node. */
-  readonly url: string;
-}
-
-async function pair(options: Partial<NodeOptions> = {}, transport = 'polling', more = ''): Promise<Pair> {
-  const [owner, other] = [await start(options), await start(options)];
-  const opened = once(owner.engine, 'connection') as Promise<[Session]>;
-  const query = `?EIO=4&transport=${transport}`;
-  const { text } = await ask(`${owner.url}?EIO=4&transport=polling${more}`);
-  const { sid } = JSON.parse(text.slice(1)) as { sid: string };
-  const [session] = await opened;
-  return { owner, other, session, sid, url: `${other.url}${query}&sid=${sid}` };
-}
 
 const post = (url: string, body: string | Buffer, headers: Record<string, string> = {}) =>
   ask(url, { method: 'POST', body, headers: { 'content-type': 'text/plain;charset=UTF-8', ...headers } });
@@ -416,15 +396,9 @@ describe('a node that closes', () => {
 });
 
 describe('the relay port', () => {
-  const portOf = async (node: TestNode): Promise<number> => {
-    const { registry } = (node.relay as unknown as { options: { registry: MemoryNodeRegistry } }).options;
-    const [record] = (await registry.renew({ id: 'x', address: 'x' }, 1)).filter(({ id }) => id === node.relay.id);
-    return Number(new URL(`http://${record!.address}`).port);
-  };
-
   it('takes nothing that is not signed', async () => {
     const { owner, sid } = await pair();
-    const url = `http://127.0.0.1:${await portOf(owner)}/engine.io/?EIO=4&transport=polling&sid=${sid}`;
+    const url = `http://127.0.0.1:${relayPortOf(owner)}/engine.io/?EIO=4&transport=polling&sid=${sid}`;
     for (const headers of [{}, { 'nestwire-relay': 'a 1 allowed main 127.0.0.1 mac' }]) {
       expect(await post(url, '4x', headers as Record<string, string>)).toMatchObject({ status: 403, text: '' });
     }
@@ -435,7 +409,7 @@ describe('the relay port', () => {
 
   it('takes no upgrade that is not signed', async () => {
     const { owner, sid } = await pair();
-    const connection = new RawConnection(await portOf(owner));
+    const connection = new RawConnection(relayPortOf(owner));
     connection.write(upgradeText(`/engine.io/?EIO=4&transport=websocket&sid=${sid}`));
     expect(await connection.ended).toMatch(/^HTTP\/1.1 403 /);
   });
@@ -444,7 +418,7 @@ describe('the relay port', () => {
     const { owner, other, session, sid } = await pair();
     const received: unknown[] = [];
     session.on('message', (data) => received.push(data));
-    const port = await portOf(owner);
+    const port = relayPortOf(owner);
     // somebody between the nodes who keeps what passes
     const seen: Buffer[] = [];
     const tap = createTcpServer((socket) => {

@@ -1,10 +1,13 @@
 import { afterEach } from '@jest/globals';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { Engine, type EngineOptions } from 'nestwire/engine';
+import type { AddressInfo } from 'node:net';
+import { Engine, type EngineOptions, type Session } from 'nestwire/engine';
 import { MemoryNodeRegistry } from '../../lib/scale-out/memory-registry.js';
 import type { NodeRegistry } from '../../lib/scale-out/node-registry.js';
 import { RelayNode, type RelayNodeOptions } from '../../lib/scale-out/relay-node.js';
 import { listening, stop } from '../support/wire-engine.js';
+import { ask } from '../support/wire-http.js';
 
 /** What the nodes of a test know and nobody else. */
 export const SECRET = 'a secret of 32 characters or more, for tests';
@@ -71,6 +74,46 @@ export function useNodes(): (options?: Partial<NodeOptions>) => Promise<TestNode
     nodes.push(node);
     return node;
   };
+}
+
+/** Two nodes, and a session. */
+export interface Pair {
+  /** Owns the session. */
+  readonly owner: TestNode;
+  /** Gets the requests. */
+  readonly other: TestNode;
+  readonly session: Session;
+  readonly sid: string;
+  /** URL at the other node. */
+  readonly url: string;
+}
+
+/** A function that starts two nodes, and opens a session over long polling at one of them. */
+export function usePairs(start: ReturnType<typeof useNodes>) {
+  return async (options: Partial<NodeOptions> = {}, transport = 'polling', more = ''): Promise<Pair> => {
+    const [owner, other] = [await start(options), await start(options)];
+    const opened = once(owner.engine, 'connection') as Promise<[Session]>;
+    const query = `?EIO=4&transport=${transport}`;
+    const { text } = await ask(`${owner.url}?EIO=4&transport=polling${more}`);
+    const { sid } = JSON.parse(text.slice(1)) as { sid: string };
+    const [session] = await opened;
+    return { owner, other, session, sid, url: `${other.url}${query}&sid=${sid}` };
+  };
+}
+
+/** The server of a node's relay port. */
+export function relayServerOf({ relay }: TestNode): Server {
+  return (relay as unknown as { port: { server: Server } }).port.server;
+}
+
+export function relayPortOf(node: TestNode): number {
+  return (relayServerOf(node).address() as AddressInfo).port;
+}
+
+/** What stands in the request line for a URL. */
+export function targetOf(url: string): string {
+  const { pathname, search } = new URL(url);
+  return pathname + search;
 }
 
 /** Whether a request names a session. */

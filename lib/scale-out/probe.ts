@@ -1,0 +1,81 @@
+import { request, type IncomingMessage } from 'node:http';
+
+/*
+ * Whether the way to another node is open. A node that renews its lease may still not be reached from here, and a network
+ * that swallows everything tells nobody: a poll waits for half a minute as a matter of course, so that its silence says
+ * nothing. So while anything is open towards a node it is asked something that it answers at once.
+ */
+
+/** What a relay port answers to anybody, at once and with nothing in it: `OPTIONS *` (RFC 9110, section 9.3.7). */
+export const PROBE = { method: 'OPTIONS', path: '*' } as const;
+
+/** Milliseconds between two questions, and for the answer: a node that is silent for longer loses its lease as well. */
+const PROBE_EVERY = 2_000;
+const PROBE_TIME = 5_000;
+
+/** Whether a request to a relay port is such a question. */
+export function isProbe({ method, url }: IncomingMessage): boolean {
+  return method === PROBE.method && url === PROBE.path;
+}
+
+/** Asks a node again and again, as long as somebody wants to know. */
+export class Probe {
+  /** Whether it answered last time. */
+  isAnswered = true;
+  private timer: NodeJS.Timeout | null = null;
+  private isAsking = false;
+
+  constructor(
+    private readonly to: { readonly host: string; readonly port: number },
+    private readonly watcher: {
+      /** Whether anything is open. A node that does not answer is asked in any case. */
+      isNeeded(): boolean;
+      /** It does not answer. */
+      lost(): void;
+      /** It answers again. */
+      found(): void;
+    },
+  ) {}
+
+  /** Something is open from now on. */
+  begin(): void {
+    this.timer ??= setInterval(() => this.tick(), PROBE_EVERY).unref();
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  private tick(): void {
+    if (this.isAsking) return;
+    if (this.isAnswered && !this.watcher.isNeeded()) {
+      this.stop();
+      return;
+    }
+    this.isAsking = true;
+    const asked = request({ ...this.to, ...PROBE, agent: false, signal: AbortSignal.timeout(PROBE_TIME) });
+    asked.on('response', (answer) => {
+      answer.resume();
+      // it may be cut behind its head, which was all
+      answer.on('error', ignore);
+      this.answered(true);
+    });
+    asked.on('error', () => this.answered(false));
+    asked.end();
+  }
+
+  private answered(isAnswered: boolean): void {
+    if (!this.isAsking) return;
+    this.isAsking = false;
+    // the node is gone, or this one has closed
+    if (this.timer === null || isAnswered === this.isAnswered) return;
+    this.isAnswered = isAnswered;
+    if (isAnswered) this.watcher.found();
+    else this.watcher.lost();
+  }
+}
+
+function ignore(): void {
+  // the answer has come
+}
