@@ -126,8 +126,8 @@ export class ForwardedRequest implements Forwarded {
     // what is left of the body is nobody's any more
     if (!this.request.complete) headers.push('Connection', 'close');
     response.writeHead(answer.statusCode!, headers);
-    // a stream may have said nothing yet, and its client waits for the head
-    response.flushHeaders();
+    // a stream may have said nothing yet, and its client waits for the head; of an answer head and body leave in one write
+    if (answer.headers['content-length'] === undefined) response.flushHeaders();
     // also when the owner cuts it: nobody would notice while nothing is read from it
     response.setTimeout(this.watcher.stallTime, () => this.onSilence());
     answer.pipe(response);
