@@ -142,12 +142,12 @@ describe('nodes that are a second away from each other', () => {
       }
       expect(lostOf(all)).toEqual([]);
       // their goodbyes are let through
-    for (const { fromPeers } of nodes) fromPeers.delay = 0;
-    for (const { client } of all) client.disconnect();
-    for (const { node } of nodes) {
-      // oxlint-disable-next-line no-await-in-loop
-      while ((await node.stats()).sessions > 0);
-    }
+      for (const { fromPeers } of nodes) fromPeers.delay = 0;
+      for (const { client } of all) client.disconnect();
+      for (const { node } of nodes) {
+        // oxlint-disable-next-line no-await-in-loop
+        while ((await node.stats()).sessions > 0);
+      }
     },
     60_000,
   );
