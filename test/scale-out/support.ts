@@ -7,7 +7,7 @@ import { MemoryNodeRegistry } from '../../lib/scale-out/memory-registry.js';
 import type { NodeRegistry } from '../../lib/scale-out/node-registry.js';
 import { RelayNode, type RelayNodeOptions } from '../../lib/scale-out/relay-node.js';
 import { listening, stop } from '../support/wire-engine.js';
-import { ask } from '../support/wire-http.js';
+import { ask, type Answer } from '../support/wire-http.js';
 
 /** What the nodes of a test know and nobody else. */
 export const SECRET = 'a secret of 32 characters or more, for tests';
@@ -114,6 +114,14 @@ export function relayPortOf(node: TestNode): number {
 export function targetOf(url: string): string {
   const { pathname, search } = new URL(url);
   return pathname + search;
+}
+
+/** The answer for a session that nobody has. */
+export const UNKNOWN = { code: 1, message: 'Session ID unknown' };
+
+/** A POST as clients send it. */
+export function post(url: string, body: string | Buffer, headers: Record<string, string> = {}): Promise<Answer> {
+  return ask(url, { method: 'POST', body, headers: { 'content-type': 'text/plain;charset=UTF-8', ...headers } });
 }
 
 /** Whether a request names a session. */
