@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ask } from '../support/wire-http.js';
 import { sessionClosed, useEngines, type Harness, type SessionLike } from '../support/wire-engine.js';
 import { rowOf } from '../support/wire-hostile.js';
@@ -6,6 +6,10 @@ import { message } from '../support/wire-rows.js';
 import type { Engine } from 'nestwire/engine';
 
 const start = useEngines();
+
+// clients leave at a random moment: here, soon, and long before the deadline
+beforeEach(() => void jest.spyOn(Math, 'random').mockReturnValue(0.005));
+afterEach(() => void jest.restoreAllMocks());
 
 const engineOf = (harness: Harness): Engine => harness.engine as unknown as Engine;
 
@@ -48,7 +52,7 @@ describe('drain', () => {
       const connection = await rowOf(row).open(harness);
       const session = await harness.sessions.next();
       session.send('last words');
-      const drained = engineOf(harness).drain({ deadline: 1_000 });
+      const drained = engineOf(harness).drain({ deadline: 20_000 });
       expect(await connection.receive()).toEqual(message('last words'));
       await connection.closed;
       await drained;
@@ -60,11 +64,12 @@ describe('drain', () => {
     const harness = await start();
     const [session] = await openMany(harness, 1);
     const closed = sessionClosed(session!);
-    await engineOf(harness).drain({ deadline: 500 });
+    await engineOf(harness).drain({ deadline: 20_000 });
     expect((await closed).reason).toBe('forced close');
   });
 
   it('spreads them over the time, in random order', async () => {
+    jest.restoreAllMocks();
     const harness = await start();
     const sessions = await openMany(harness, 40);
     const order: number[] = [];
@@ -79,7 +84,7 @@ describe('drain', () => {
       };
     });
     const counting = setInterval(() => turn++, 10);
-    await engineOf(harness).drain({ deadline: 1_000 });
+    await engineOf(harness).drain({ deadline: 4_000 });
     clearInterval(counting);
     expect(order.toSorted((a, b) => a - b)).toEqual(sessions.map((_, index) => index));
     expect(order).not.toEqual(sessions.map((_, index) => index));
@@ -91,7 +96,7 @@ describe('drain', () => {
     const harness = await start();
     const [idle, busy, stuck] = (await openMany(harness, 3)) as [SessionLike, SessionLike, SessionLike];
     const working = new Set([busy, stuck]);
-    const drained = engineOf(harness).drain({ deadline: 1_500, busy: () => working });
+    const drained = engineOf(harness).drain({ deadline: 4_000, busy: () => working });
     await sessionClosed(idle);
     expect(busy.readyState).toBe('open');
     working.delete(busy);

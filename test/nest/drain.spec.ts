@@ -102,7 +102,7 @@ describe('an application with drain', () => {
 
   it('has clients connect again, and not stay away', async () => {
     const { Gateway, left } = makeGateway();
-    const { app, url } = await start(Gateway, { drain: 1_000 });
+    const { app, url } = await start(Gateway, { drain: 20_000 });
     const socket = makeClient(url, { reconnection: true });
     const connected = next(socket, 'connect');
     socket.connect();

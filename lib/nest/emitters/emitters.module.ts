@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
+import { findProvider } from '../find-provider.js';
 import { ApplicationEmitters, EmitterSource } from './application-emitters.js';
 import { requestedEmitters, type ResolvedAddress } from './emitter-tokens.js';
 
@@ -28,9 +29,5 @@ function emitterProvider([token, address]: [string, ResolvedAddress]): Provider 
 
 /** The emitters of an application; undefined when it has none, or another source of them. */
 export function findApplicationEmitters(modules: ModulesContainer): ApplicationEmitters | undefined {
-  for (const { providers } of modules.values()) {
-    const source: unknown = providers.get(EmitterSource)?.instance;
-    if (source instanceof ApplicationEmitters) return source;
-  }
-  return undefined;
+  return findProvider(modules, ApplicationEmitters, EmitterSource);
 }
