@@ -68,7 +68,9 @@ export function SubscribeStream<Events extends EventsMap = any>(
     setHandlerParameters(target, methodKey, parameters);
     setParameterTypes(target, methodKey, parameterTypes(target, key));
 
-    const definition = { event, options, prototype: target, key, methodKey, index: stream.index, name };
+    const pipedKey = `${key}:message`;
+    const { index } = stream;
+    const definition = { event, options, prototype: target, key, methodKey, pipedKey, index, name };
     const gate = makeGate(method, definition);
     copyMetadata(method, gate);
     Object.defineProperty(gate, 'name', { value: method.name, configurable: true });

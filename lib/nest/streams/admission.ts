@@ -5,6 +5,7 @@ import type { Socket } from 'socket.io';
 import type { DeadlineEntry, DeadlineQueue } from '../../engine/deadlines.js';
 import type { Ack } from '../reply-error.js';
 import type { ClientQueue, Job } from './client-queue.js';
+import { asRefusal, type QuickPipeline } from './quick-pipeline.js';
 import type { StreamRoute } from './stream-route.js';
 
 const STATE = { WAITING: 0, RUNNING: 1, DONE: 2 } as const;
@@ -61,7 +62,9 @@ export class Admission implements Job, DeadlineEntry<Admission> {
     this.state = STATE.RUNNING;
     this.turn = queue;
     this.route.deadlines.schedule(this);
-    void this.run();
+    const { quick } = this.route;
+    if (quick === null) void this.run();
+    else void this.runQuickly(quick);
   }
 
   get limit(): number {
@@ -105,9 +108,22 @@ export class Admission implements Job, DeadlineEntry<Admission> {
         this.follow(result);
         return;
       }
+      // interceptors would have the gate run later
+      if (this.hasPassed) this.route.withoutInterceptors();
     } catch (error) {
       // an exception filter of the application has thrown
       this.route.logger.error(error);
+    }
+    this.done();
+  }
+
+  /** Passes guards and pipes where it is known that there are no interceptors. */
+  private async runQuickly(quick: QuickPipeline): Promise<void> {
+    try {
+      const { value } = await quick(this.client, this.data, this.ack, this.route.event);
+      this.admit(value);
+    } catch (error) {
+      this.route.report(asRefusal(error), this);
     }
     this.done();
   }

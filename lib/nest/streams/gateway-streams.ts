@@ -4,6 +4,7 @@ import { Deadlines, type DeadlineQueue } from '../../engine/deadlines.js';
 import type { Gateway } from '../gateways.js';
 import type { Admission } from './admission.js';
 import type { ClientQueue } from './client-queue.js';
+import { quickPipeline } from './quick-pipeline.js';
 import { argumentsOf } from './stream-arguments.js';
 import { prepareGate, refuseHalfStreams, streamDefinitions } from './stream-definition.js';
 import { streamSettings, type StreamDefaults } from './stream-options.js';
@@ -58,7 +59,8 @@ export class GatewayStreams {
         const settings = streamSettings(definition.options, host.defaults);
         const expiring: DeadlineQueue<Admission> = host.deadlines.queue(settings.timeout, expire);
         const args = argumentsOf(gateway.instance, definition, host.contexts);
-        return new StreamRoute(definition, settings, gateway, clients, expiring, args, host);
+        const pipeline = () => quickPipeline(gateway, definition, host.contexts);
+        return new StreamRoute(definition, settings, gateway, clients, expiring, args, pipeline, host);
       }),
     );
   }

@@ -6,8 +6,10 @@ import {
   isMessageHandler,
   isWsParameter,
   methodPipes,
+  parameterTypes,
   setHandlerParameters,
   setMethodPipes,
+  setParameterTypes,
   unmarkMessageHandler,
 } from '../nest-metadata.js';
 import { messageStreamsOf } from '../decorators/message-stream.decorator.js';
@@ -23,6 +25,8 @@ export interface StreamDefinition {
   readonly key: string;
   /** Name under which the method itself is kept. */
   readonly methodKey: string;
+  /** Name under which is kept what Nest has to know to run the pipes of a message, and no more. */
+  readonly pipedKey: string;
   /** Place of the parameter that gets the stream. */
   readonly index: number;
   /** For messages: `BoardGateway.strokes()`. */
@@ -74,7 +78,7 @@ export function refuseHalfStreams(gateway: object): void {
  * parameter of the gate; in a handler with several parameters each of them would run through all. To be done before Nest makes
  * the handlers; done again, for another application or a subclass, it changes nothing.
  */
-export function prepareGate({ prototype, key, methodKey }: StreamDefinition): void {
+export function prepareGate({ prototype, key, methodKey, pipedKey }: StreamDefinition): void {
   const methods = prototype as Record<string, object>;
   const gate = methods[key]!;
   const pipes = methodPipes(gate).filter((pipe) => !(pipe instanceof UnpreparedPipe));
@@ -82,7 +86,6 @@ export function prepareGate({ prototype, key, methodKey }: StreamDefinition): vo
   // what parameter decorators of the application read from the handler
   copyMetadata(gate, methods[methodKey]!);
   unmarkMessageHandler(methods[methodKey]!);
-  if (pipes.length === 0) return;
   const parameters = Object.entries(handlerParameters(prototype, key)).map(
     ([name, parameter]) =>
       [
@@ -91,6 +94,9 @@ export function prepareGate({ prototype, key, methodKey }: StreamDefinition): vo
       ] as const,
   );
   setHandlerParameters(prototype, key, Object.fromEntries(parameters));
+  const message = parameters.filter(([name]) => isWsParameter(name, 'payload'));
+  setHandlerParameters(prototype, pipedKey, Object.fromEntries(message));
+  setParameterTypes(prototype, pipedKey, parameterTypes(prototype, key)?.slice(0, 1));
 }
 
 /**

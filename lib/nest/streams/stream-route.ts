@@ -15,6 +15,7 @@ import { Admission } from './admission.js';
 import { ClientQueue } from './client-queue.js';
 import type { ArgumentsOf } from './stream-arguments.js';
 import type { StreamDefinition } from './stream-definition.js';
+import type { QuickPipeline } from './quick-pipeline.js';
 import type { StreamSettings } from './stream-options.js';
 import { StreamOutput, type OutputHost } from './stream-output.js';
 import { StreamRun } from './stream-run.js';
@@ -58,6 +59,8 @@ export class StreamRoute implements OutputHost {
   readonly output: StreamOutput;
   readonly stats: StreamStats;
   namespace: Namespace | null = null;
+  /** Guards and pipes of a message, once it is known that there are no interceptors. */
+  quick: QuickPipeline | null = null;
   private readonly gateway: Gateway;
   private readonly arguments: ArgumentsOf;
   private readonly runs = new Map<Socket | null, StreamRun>();
@@ -73,6 +76,8 @@ export class StreamRoute implements OutputHost {
     clients: ReadonlySet<Socket>,
     deadlines: DeadlineQueue<Admission>,
     args: ArgumentsOf,
+    /** Makes what is quicker than Nest's handler, if it can be had. */
+    private pipeline: (() => QuickPipeline | null) | null,
     { logger }: StreamHost,
   ) {
     this.definition = definition;
@@ -145,6 +150,12 @@ export class StreamRoute implements OutputHost {
   ): void {
     const queue = this.settings.concurrency > 1 ? this.ownQueue(client) : owner.queue();
     queue.add(new Admission(this, client, callback, data, ack));
+  }
+
+  /** @internal A message has passed Nest's handler, and it was seen that there are no interceptors: there never will be. */
+  withoutInterceptors(): void {
+    this.quick = this.pipeline?.() ?? null;
+    this.pipeline = null;
   }
 
   /** @internal A message has passed guards and pipes. */
