@@ -57,11 +57,15 @@ export class WebSocketAcceptor {
    * @param take gets the connection, before anything is read from it.
    */
   accept(request: EngineRequest, socket: Duplex, head: Buffer, take: (connection: WebSocketConnection) => void): void {
+    // the answer to the handshake leaves together with the first packet
+    socket.cork();
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
       const framesAreOurs = this.isOwn && webSocket.extensions === '';
       this.headers.upgraded(request);
       take({ webSocket, socket: framesAreOurs ? socket : null, closer: this.closer });
     });
+    // behind the flush that `take` has ordered
+    setImmediate(uncork, socket);
   }
 
   close(): void {
@@ -87,4 +91,8 @@ class ClosingWebSockets implements WebSocketCloser {
       for (const webSocket of this.closing) webSocket.terminate();
     }, CLOSING_GRACE).unref();
   }
+}
+
+function uncork(socket: Duplex): void {
+  socket.uncork();
 }

@@ -69,22 +69,27 @@ describe('Session, writes', () => {
     expect(received[1]).toBe('4after');
   });
 
-  it('sends the handshake and what connection listeners write in one piece', async () => {
+  it('answers the upgrade, and sends the handshake and what connection listeners write, in one piece', async () => {
     await start();
-    const writes: unknown[] = [];
+    const writes: number[] = [];
     server.on('upgrade', (_request, socket: NetSocket) => {
-      const { write } = socket;
-      socket.write = function spied(this: NetSocket, ...args: unknown[]) {
-        writes.push(args[0]);
-        return write.apply(this, args as never);
-      } as typeof socket.write;
+      // what is handed to the system: one chunk, or several at once
+      const { _write, _writev } = socket as NetSocket & { _writev: NonNullable<NetSocket['_writev']> };
+      socket._write = function spied(...args) {
+        writes.push(1);
+        _write.apply(this, args);
+      };
+      socket._writev = function spied(...args) {
+        writes.push(args[0].length);
+        _writev.apply(this, args);
+      };
     });
     engine.on('connection', (session: Session) => session.send('hello').send('again'));
     const { client, received } = await connect();
     while (received.length < 3) await once(client, 'message');
     expect(received.slice(1)).toEqual(['4hello', '4again']);
-    // the 101 answer, and one write of three frames
-    expect(writes).toHaveLength(2);
+    // the 101 answer, three frames, and an empty chunk that tells when all have left
+    expect(writes).toEqual([3]);
   });
 
   it('tells senders when their packets have left, in order, with the transport', async () => {
