@@ -49,16 +49,38 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The compiled entries of the server side. */
+const ENTRIES = Object.entries(manifest.exports)
+  .filter(([entry]) => entry !== './client')
+  .flatMap(([, target]) => (typeof target === 'string' ? [] : [target['default']!.replace(/^\.\//, '')]));
+
+const mapOf = (path: string) => JSON.parse(text(`${path}.map`)) as { sources: string[] };
+
 /** The one file for a script tag. */
 const BUNDLE = 'dist/client/nestwire.js';
 
 describe('the files of the package', () => {
-  it('are the compiled sources, what they were compiled from, and the papers', () => {
-    const compiled = filesIn(join(ROOT, 'lib'))
-      .filter((name) => name.endsWith('.ts'))
-      .flatMap((name) => ['.js', '.js.map', '.d.ts'].map((suffix) => `dist/${name.replace(/\.ts$/, suffix)}`));
+  it('are the compiled sources, those of a layer of the server side in one, what they were compiled from, and the papers', () => {
+    const sources = filesIn(join(ROOT, 'lib')).filter((name) => name.endsWith('.ts'));
+    const withSuffixes = (names: string[], ...suffixes: string[]): string[] =>
+      names.flatMap((name) => suffixes.map((suffix) => `dist/${name.replace(/\.ts$/, suffix)}`));
+    const isClient = (name: string): boolean => name.startsWith('client/');
+    const layers = new Set(
+      sources.filter((name) => name.includes('/') && !isClient(name)).map((name) => name.split('/')[0]!),
+    );
     expect(files).toEqual(
-      [...compiled, BUNDLE, `${BUNDLE}.map`, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].toSorted(),
+      [
+        ...withSuffixes(sources, '.d.ts'),
+        ...withSuffixes(sources.filter(isClient), '.js', '.js.map'),
+        ...ENTRIES.flatMap((path) => [path, `${path}.map`]),
+        ...[...layers].flatMap((name) => [`dist/layers/${name}.js`, `dist/layers/${name}.js.map`]),
+        BUNDLE,
+        `${BUNDLE}.map`,
+        'package.json',
+        'README.md',
+        'LICENSE',
+        'CHANGELOG.md',
+      ].toSorted(),
     );
   });
 
@@ -66,14 +88,19 @@ describe('the files of the package', () => {
     for (const path of ending('.js').filter((name) => name !== BUNDLE)) {
       const map = `${posix.basename(path)}.map`;
       expect(text(path)).toContain(`//# sourceMappingURL=${map}`);
-      const { sources, sourcesContent } = JSON.parse(text(`${path}.map`)) as {
+      const { sources, sourcesContent = [] } = JSON.parse(text(`${path}.map`)) as {
         sources: string[];
         sourcesContent?: string[];
       };
-      const source = posix.join(posix.dirname(path), sources[0]!);
-      expect([path, sources.length, source]).toEqual([path, 1, path.replace(/^dist/, 'lib').replace(/\.js$/, '.ts')]);
-      expect(sourcesContent).toEqual([text(source)]);
+      // an entry of the server side says nothing itself
+      expect([path, sources.length > 0]).toEqual([path, !ENTRIES.includes(path)]);
+      sources.forEach((source, index) => {
+        const name = posix.join(posix.dirname(path), source);
+        expect([path, name]).toEqual([path, expect.stringMatching(/^lib\/.*\.ts$/)]);
+        expect(sourcesContent[index]).toBe(text(name));
+      });
     }
+    expect(mapOf('dist/layers/engine.js').sources).toContain('../../lib/engine/session.ts');
     const bundled = JSON.parse(text(`${BUNDLE}.map`)) as { sources: string[]; sourcesContent: string[] };
     expect(bundled.sourcesContent).toHaveLength(bundled.sources.length);
     expect(text(BUNDLE)).toContain('//# sourceMappingURL=nestwire.js.map');
@@ -112,7 +139,9 @@ describe('the entries of the package', () => {
     expect(manifest.type).toBe('module');
     for (const path of [...ending('.js'), ...ending('.d.ts')]) {
       for (const { specifier } of importsOf(parse(path, text(path)))) {
-        if (specifier.startsWith('.')) expect(files).toContain(posix.join(dirname(path), specifier));
+        // the declarations of a module that is in a layer are in a file of their own
+        const named = path.endsWith('.d.ts') ? specifier.replace(/\.js$/, '.d.ts') : specifier;
+        if (specifier.startsWith('.')) expect(files).toContain(posix.join(dirname(path), named));
       }
     }
   });
