@@ -62,8 +62,8 @@ export class Exchange {
     const bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
     const end = bytes.indexOf('\r\n\r\n') + 4;
     const head = bytes.latin1Slice(0, end);
-    const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
-    if (end > 3 && (!head.startsWith('HTTP/1.1 200 ') || length === undefined)) {
+    const length = head.startsWith('HTTP/1.1 204 ') ? '0' : /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
+    if (end > 3 && (!/^HTTP\/1\.1 20[04] /.test(head) || length === undefined)) {
       this.fail(`answered with ${bytes.latin1Slice(0, 1000)}`);
       return;
     }
