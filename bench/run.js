@@ -52,18 +52,23 @@ function writeJson(file, value) {
 
 const say = (text) => text !== '' && console.log(`\n${text}`);
 
-/** A line that the next one replaces, where somebody is watching. */
+/** Says what is going on: in a line that the next one replaces where somebody is watching, else once a scenario. */
 function progress(name) {
-  const isWatched = process.stderr.isTTY;
-  if (!isWatched) console.error(`… ${name}`);
-  return (text) => isWatched && process.stderr.write(`\r\x1b[K${text === '' ? '' : `${name}: ${text}`}`);
+  const begin = performance.now();
+  if (!process.stderr.isTTY) {
+    console.error(`… ${name}`);
+    return (text) =>
+      process.env.BENCH_VERBOSE && console.error(`  ${((performance.now() - begin) / 1000).toFixed(1)} s  ${text}`);
+  }
+  return (text) => process.stderr.write(`\r\x1b[K${text === '' ? '' : `${name}: ${text}`}`);
 }
 
 async function runScenario(scenario) {
   const overrides = options.rounds ? { rounds: Number(options.rounds) } : {};
   const settings = { ...scenario.settings, ...(options.quick ? scenario.quick : {}), ...overrides };
   const named = options.peers?.split(',');
-  const rows = scenario.rows?.filter(
+  const asked = (part) => (typeof part === 'function' ? part(settings) : part);
+  const rows = asked(scenario.rows)?.filter(
     ({ id, peer }) => named === undefined || named.includes(peer) || named.includes(id),
   );
   if (rows?.length === 0) return null;
@@ -81,7 +86,8 @@ async function runScenario(scenario) {
   );
   show('');
   if (result === null) return null;
-  const { name, title, figures, pairs, ratioOf = ['cpu'] } = scenario;
+  const { name, figures, ratioOf = ['cpu'] } = scenario;
+  const [title, pairs] = [asked(scenario.title), asked(scenario.pairs)];
   const seconds = Math.round((performance.now() - start) / 1000);
   return { name, title, figures, pairs, ratioOf, settings, seconds, ...result };
 }

@@ -25,12 +25,17 @@ export class Stand {
     const stand = new Stand();
     stand.row = { transport: 'websocket', ...row };
     const { peer, gateway, handlers, nestwire, execArgv } = row;
-    stand.server = await startServer(peer, { gateway, handlers, nestwire, execArgv });
-    try {
-      stand.load = await startLoad();
-    } catch (error) {
+    // on cores of their own
+    const [server, load] = await Promise.allSettled([
+      startServer(peer, { gateway, handlers, nestwire, execArgv }),
+      startLoad(),
+    ]);
+    stand.server = server.value;
+    stand.load = load.value;
+    const failed = [server, load].find(({ status }) => status === 'rejected');
+    if (failed !== undefined) {
       await stand.stop();
-      throw error;
+      throw failed.reason;
     }
     return stand;
   }
@@ -95,7 +100,7 @@ export class Stand {
   }
 
   async stop() {
-    await Promise.all([this.load?.stop(), this.server.stop()]);
+    await Promise.all([this.load?.stop(), this.server?.stop()]);
   }
 }
 

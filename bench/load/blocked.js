@@ -1,6 +1,6 @@
 /** Real clients behind a network that lets no WebSocket through: `blockingProxy` of nestwire/testing. */
 import { once } from 'node:events';
-import { connect } from 'nestwire/client';
+import { transports } from 'nestwire/client';
 import { blockingProxy } from 'nestwire/testing';
 import { io } from 'socket.io-client';
 import { TEXT } from './dialects.js';
@@ -10,10 +10,10 @@ const PATIENCE = 30_000;
 
 const OPTIONS = { forceNew: true, reconnection: false };
 
-const CLIENTS = {
-  stock: (url) => io(url, OPTIONS),
-  // the same class that remembers, within this process, what did not get through to this port
-  nestwire: (url) => connect(url, OPTIONS),
+/** What the clients of one browser have in common. Ours remember what did not get through. */
+const BROWSERS = {
+  stock: () => OPTIONS,
+  nestwire: (url) => ({ ...OPTIONS, transports: transports({ url }) }),
 };
 
 /**
@@ -24,18 +24,19 @@ const CLIENTS = {
  */
 export async function visitThroughProxy({ client, port, answer, count }) {
   const proxy = await blockingProxy({ target: port, answer });
+  const options = BROWSERS[client](proxy.url);
   const visits = [];
   try {
-    for (let i = 0; i < count; i++) visits.push(await visit(CLIENTS[client], proxy.url));
+    for (let i = 0; i < count; i++) visits.push(await visit(proxy.url, options));
   } finally {
     await proxy.close();
   }
   return visits;
 }
 
-async function visit(open, url) {
+async function visit(url, options) {
   const start = performance.now();
-  const socket = open(url);
+  const socket = io(url, options);
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(PATIENCE) });
     const answer = await socket.timeout(PATIENCE).emitWithAck('echo', { id: 1, text: TEXT });

@@ -32,7 +32,7 @@ export const MULTIPART = {
     for (;;) {
       const end = bytes.indexOf(BLANK, at);
       if (end === -1) {
-        if (bytes.latin1Slice(at, at + 12) !== '--nestwire--') return at;
+        if (bytes.latin1Slice(at, Math.min(bytes.length, at + 12)) !== '--nestwire--') return at;
         take('end', bytes.subarray(at));
         return bytes.length;
       }

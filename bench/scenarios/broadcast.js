@@ -5,7 +5,7 @@
 import { CPU, KERNEL, LAST, LOAD_BUSY, SERVER_BUSY } from '../figures.js';
 import { inRounds } from '../stands.js';
 import { broadcast, pushed } from '../work.js';
-import { OWN_ROWS, SOCKET_IO_POLLING, WEBSOCKET_PEERS } from './peers.js';
+import { FAIR_PAIRS, OWN_ROWS, SOCKET_IO_POLLING, WEBSOCKET_PEERS } from './peers.js';
 
 const PEERS = WEBSOCKET_PEERS.filter(({ peer }) => peer !== 'nestwire');
 const EVERY_TRANSPORT = [...PEERS, SOCKET_IO_POLLING, ...OWN_ROWS];
@@ -23,21 +23,27 @@ function measure(context, settings, rows) {
   });
 }
 
-const COMMON = { figures: [CPU, KERNEL, LAST, SERVER_BUSY, LOAD_BUSY], run: measure };
+const oneByOne = ({ connections }) =>
+  `server-side emit to ${connections} clients, one at a time, for a delivered message`;
+
+const COMMON = {
+  pairs: FAIR_PAIRS,
+  title: oneByOne,
+  figures: [CPU, KERNEL, LAST, SERVER_BUSY, LOAD_BUSY],
+  run: measure,
+};
 
 export const broadcast200 = {
   ...COMMON,
   name: 'broadcast-200',
-  title: 'server-side emit to 200 clients, one at a time, for a delivered message',
   rows: EVERY_TRANSPORT,
   settings: { connections: 200, units: 60, warmUp: 100, step: 1, rounds: 5 },
-  quick: { units: 15, warmUp: 10, rounds: 2 },
+  quick: { units: 15, warmUp: 40, rounds: 2 },
 };
 
 export const broadcast2000 = {
   ...COMMON,
   name: 'broadcast-2000',
-  title: 'server-side emit to 2,000 clients, one at a time, for a delivered message',
   rows: EVERY_TRANSPORT,
   settings: { connections: 2000, units: 10, warmUp: 10, step: 1, rounds: 3 },
   quick: { connections: 500, units: 4, warmUp: 2, rounds: 2 },

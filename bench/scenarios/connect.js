@@ -5,8 +5,7 @@
 import { CPU, KERNEL, LOAD_BUSY, RATE, SERVER_BUSY } from '../figures.js';
 import { inRounds } from '../stands.js';
 import { median } from '../stats.js';
-import { BARE_WS, ours, OWN_ROWS, PLATFORM_WS, SOCKET_IO, SOCKET_IO_POLLING } from './peers.js';
-import { SOCKJS } from './push.js';
+import { BARE_WS, FAIR_PAIRS, ours, OWN_ROWS, PLATFORM_WS, SOCKET_IO, SOCKET_IO_POLLING, SOCKJS } from './peers.js';
 
 const UPGRADED = [
   { ...SOCKET_IO, id: 'platform-socket.io/upgraded', transport: 'upgraded' },
@@ -32,9 +31,10 @@ export const connect = {
     LOAD_BUSY,
   ],
   ratioOf: ['cpu', 'first'],
+  pairs: FAIR_PAIRS,
   rows: [SOCKJS, BARE_WS, PLATFORM_WS, SOCKET_IO, SOCKET_IO_POLLING, ...UPGRADED, ...OWN_ROWS],
   settings: { connections: 400, warmUp: 3, visits: 20, rounds: 5 },
-  quick: { connections: 100, warmUp: 1, visits: 5, rounds: 2 },
+  quick: { connections: 100, warmUp: 3, visits: 5, rounds: 2 },
 
   run(context, settings, rows) {
     return inRounds(context, {

@@ -3,30 +3,44 @@
  * by a request of the next connection.
  */
 import { THROUGHPUT } from '../figures.js';
+import { machine } from '../machine.js';
 import { inRounds } from '../stands.js';
 import { NESTWIRE, SOCKET_IO } from './peers.js';
 
-const SIZES = [100, 1000, 8000];
+/** Requests on all connections together. */
+const IN_FLIGHT = 100;
 
-const rowsOf = (row) => SIZES.map((connections) => ({ ...row, id: `${row.id}, ${connections}`, connections }));
+const PEERS = [SOCKET_IO, NESTWIRE];
 
-const pairsOf = ({ id }) => SIZES.slice(1).map((size) => [`${id}, ${size}`, `${id}, ${SIZES[0]}`]);
+/** Descriptors that a process needs beside those of its connections. */
+const SPARE_DESCRIPTORS = 200;
+
+/** A row for each size; those for which the process may not have enough descriptors are left out, and it is said. */
+function rowsOf({ sizes }) {
+  const { descriptors } = machine();
+  return sizes
+    .filter((size) => descriptors === null || size + SPARE_DESCRIPTORS <= descriptors)
+    .flatMap((connections) => PEERS.map((row) => ({ ...row, id: `${row.id}, ${connections}`, connections })));
+}
+
+function pairsOf({ sizes: [least, ...others] }) {
+  const grown = PEERS.flatMap(({ id }) => others.map((size) => [`${id}, ${size}`, `${id}, ${least}`]));
+  const beside = [least, ...others].map((size) => [`nestwire, ${size}`, `platform-socket.io, ${size}`]);
+  return [...grown, ...beside];
+}
 
 function run({ load }, messages) {
-  return load.call('run', { messages, inFlight: SIZES[0], isSpread: true });
+  return load.call('run', { messages, inFlight: IN_FLIGHT, isSpread: true });
 }
 
 export const growth = {
   name: 'growth',
-  title: 'echo through a guard with 100 in flight in all, over 100, 1,000 and 8,000 connections',
+  title: ({ sizes }) => `echo through a guard with ${IN_FLIGHT} in flight in all, over ${sizes.join(', ')} connections`,
   figures: THROUGHPUT,
-  rows: [SOCKET_IO, NESTWIRE].flatMap(rowsOf),
-  pairs: [
-    ...[NESTWIRE, SOCKET_IO].flatMap(pairsOf),
-    ...SIZES.map((size) => [`nestwire, ${size}`, `platform-socket.io, ${size}`]),
-  ],
-  settings: { units: 16_000, warmUp: 24_000, rounds: 5 },
-  quick: { units: 4000, warmUp: 4000, rounds: 2 },
+  rows: rowsOf,
+  pairs: pairsOf,
+  settings: { sizes: [100, 1000, 8000], units: 16_000, warmUp: 24_000, rounds: 5 },
+  quick: { sizes: [100, 1000], units: 4000, warmUp: 4000, rounds: 2 },
 
   async run(context, settings, rows) {
     const result = await inRounds(context, {
@@ -41,6 +55,11 @@ export const growth = {
         return stand.measured(settings.units, () => run(stand, settings.units));
       },
     });
-    return { ...result, notes: [`connections that were reached: ${rows.map(({ id }) => id).join('; ')}`] };
+    const most = Math.max(...rows.map(({ connections }) => connections));
+    const { descriptors } = machine();
+    return {
+      ...result,
+      notes: [`Reached: ${most} connections; a process may have ${descriptors ?? 'any number of'} files.`],
+    };
   },
 };

@@ -41,6 +41,8 @@ async function measure(context, settings, rows) {
 }
 
 const COMMON = {
+  title: ({ connections, handlers }) =>
+    `memory of an idle connection, handlers of the gateway: ${handlers}, connections: ${connections}`,
   figures: [
     { key: 'heap', title: 'heap KB', digits: 1 },
     { key: 'external', title: 'external KB', digits: 1 },
@@ -55,7 +57,6 @@ const COMMON = {
 export const heap1 = {
   ...COMMON,
   name: 'heap1',
-  title: 'memory of an idle connection, gateway with 1 handler, 5,000 connections',
   settings: { connections: 5000, handlers: 1, rounds: 2 },
   quick: { connections: 500, rounds: 1 },
 };
@@ -63,7 +64,6 @@ export const heap1 = {
 export const heap20 = {
   ...COMMON,
   name: 'heap20',
-  title: 'memory of an idle connection, gateway with 20 handlers, 5,000 connections',
   settings: { connections: 5000, handlers: 20, rounds: 2 },
   quick: { connections: 500, rounds: 1 },
 };

@@ -39,8 +39,8 @@ export const slowReaders = {
   ],
   ratioOf: ['held'],
   rows: [BARE_WS, PLATFORM_WS, SOCKET_IO, { ...NESTWIRE, nestwire: { limits: { maxBufferedBytes: LIMIT } } }],
-  settings: { connections: 50, slow: 5, units: 1500, step: 50, rounds: 2 },
-  quick: { units: 700, rounds: 1 },
+  settings: { connections: 50, slow: 5, units: 2000, step: 50, rounds: 2 },
+  quick: { units: 500, rounds: 1 },
 
   async run(context, settings, rows) {
     const results = rows.map((row) => ({ row, samples: {} }));

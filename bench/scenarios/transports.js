@@ -22,8 +22,8 @@ export const transports = {
   ratioOf: ['push', 'echo'],
   pairs: OTHERS.map((id) => [id, WEBSOCKET]),
   rows: OWN_ROWS,
-  settings: { connections: 200, emits: 25, messages: 3000, warmUp: 60, intervalMs: 50, rounds: 3 },
-  quick: { emits: 8, messages: 600, warmUp: 8, rounds: 2 },
+  settings: { connections: 200, emits: 25, messages: 3000, warmUp: 100, intervalMs: 50, rounds: 3 },
+  quick: { emits: 8, messages: 600, warmUp: 40, rounds: 2 },
 
   run(context, settings, rows) {
     const { emits, messages, warmUp, intervalMs } = settings;
@@ -31,7 +31,7 @@ export const transports = {
       rows,
       settings,
       async warmUp(stand) {
-        await broadcast(stand, warmUp, { intervalMs });
+        await broadcast(stand, warmUp, { step: 1 });
         await echo(stand, messages, 1);
       },
       async measure(stand) {

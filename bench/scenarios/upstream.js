@@ -3,8 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { THROUGHPUT } from '../figures.js';
 import { inRounds } from '../stands.js';
 import { echo } from '../work.js';
-import { OWN_FALLBACKS, SOCKET_IO_POLLING } from './peers.js';
-import { SOCKJS } from './push.js';
+import { FAIR_PAIRS, OWN_FALLBACKS, SOCKET_IO_POLLING, SOCKJS } from './peers.js';
 
 /** Milliseconds that a server has to deal with what it has accepted. */
 const PATIENCE = 10_000;
@@ -28,6 +27,7 @@ export const upstream = {
   name: 'upstream',
   title: 'messages of clients without WebSocket, one a POST, 50 connections',
   figures: THROUGHPUT,
+  pairs: FAIR_PAIRS,
   rows: [SOCKJS, SOCKET_IO_POLLING, ...OWN_FALLBACKS].map((row) => ({ ...row, gateway: 'notice', isOneWay: true })),
   settings: { connections: 50, units: 3000, warmUp: 6000, rounds: 5 },
   quick: { units: 800, warmUp: 800, rounds: 2 },
