@@ -21,6 +21,7 @@ export const SSE = {
   },
 };
 
+const CR = '\r'.charCodeAt(0);
 const PART = '--nestwire\r\n';
 const LENGTH = 'Content-Length: ';
 const BLANK = Buffer.from('\r\n\r\n');
@@ -28,11 +29,16 @@ const BLANK = Buffer.from('\r\n\r\n');
 /** Parts of `multipart/x-mixed-replace`, read by their length. */
 export const MULTIPART = {
   split(bytes, take) {
-    let at = bytes[0] === 13 ? 2 : 0; // the empty line at the beginning
+    let at = 0;
+    if (bytes[0] === CR) {
+      // the empty line at the beginning
+      if (bytes.length < 2) return 0;
+      at = 2;
+    }
     for (;;) {
       const end = bytes.indexOf(BLANK, at);
       if (end === -1) {
-        if (bytes.latin1Slice(at, Math.min(bytes.length, at + 12)) !== '--nestwire--') return at;
+        if (bytes.toString('latin1', at, at + 12) !== '--nestwire--') return at;
         take('end', bytes.subarray(at));
         return bytes.length;
       }
