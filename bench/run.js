@@ -16,7 +16,7 @@ import { compileServers, pinned } from './processes.js';
 import { profiler } from './profiles.js';
 import { baselineOf } from './report/baseline.js';
 import { htmlOf } from './report/html.js';
-import { markdownOf } from './report/markdown.js';
+import { insertMarkdown, markdownOf } from './report/markdown.js';
 import { reportOf } from './report/report.js';
 import { budgetsText, comparisonText, scenarioText } from './report/text.js';
 import { scenariosNamed } from './scenarios/index.js';
@@ -32,6 +32,7 @@ const { values: options, positionals } = parseArgs({
     rounds: { type: 'string' },
     out: { type: 'string', default: HERE },
     markdown: { type: 'boolean', default: false },
+    into: { type: 'string' },
     'save-baseline': { type: 'boolean', default: false },
     'cpu-prof': { type: 'string' },
     'cpu-prof-interval': { type: 'string', default: '200' },
@@ -39,6 +40,15 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const reportFile = join(options.out, 'report.json');
+
+/** The last report, which must be of all scenarios. */
+function completeReport() {
+  const report = lastReport();
+  const measured = report.scenarios.map(({ name }) => name);
+  const missing = scenariosNamed([]).filter(({ name }) => !measured.includes(name));
+  if (missing.length > 0) throw new Error(`the last report lacks ${missing.map(({ name }) => name).join(', ')}`);
+  return report;
+}
 
 /** What is there of the last run. */
 function lastReport() {
@@ -124,7 +134,11 @@ async function measure() {
 const isAbout = options.markdown || options['save-baseline'];
 if (!isAbout || positionals.length > 0 || options.quick) await measure();
 if (options['save-baseline']) {
-  writeJson(BASELINE, baselineOf(lastReport()));
+  writeJson(BASELINE, baselineOf(completeReport()));
   say(`Written: ${BASELINE}`);
 }
-if (options.markdown) say(markdownOf(lastReport()));
+if (options.markdown) {
+  const text = markdownOf(lastReport());
+  if (options.into === undefined) say(text);
+  else writeFileSync(options.into, insertMarkdown(readFileSync(options.into, 'utf8'), text));
+}

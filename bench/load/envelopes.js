@@ -54,6 +54,28 @@ export const MULTIPART = {
   },
 };
 
+const ELEMENT = Buffer.from('<wbr data-');
+const ELEMENT_END = Buffer.from("'>");
+const PRELUDE_END = Buffer.from('</script>');
+const FRAME_START = "<wbr data-f='[".length;
+
+/** Elements of a document that does not end: `<wbr data-f='["…","…"]'>`, behind a script. */
+export const HTMLFILE = {
+  split(bytes, take) {
+    let at = 0;
+    for (;;) {
+      const isElement = bytes.subarray(at, at + ELEMENT.length).equals(ELEMENT);
+      const mark = isElement ? ELEMENT_END : PRELUDE_END;
+      const end = bytes.indexOf(mark, at);
+      if (end === -1) return at;
+      const kind = isElement ? String.fromCharCode(bytes[at + ELEMENT.length]) : 'n';
+      if (kind === 'f') take('frame', bytes.subarray(at + FRAME_START, end - 1));
+      else take(kind === 'e' ? 'end' : 'skip', bytes.subarray(at, end));
+      at = end + mark.length;
+    }
+  },
+};
+
 const A = 'a'.charCodeAt(0);
 
 /** Lines of SockJS: `o`, `h`, `a["…","…"]`, and a prelude of `h`s. */

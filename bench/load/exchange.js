@@ -9,8 +9,9 @@ export class Exchange {
   #rest = null;
   #done = null;
 
-  /** `fail(message)` is called when an answer is not 200, or something else is wrong. */
-  constructor({ port, localAddress, cookie }, fail) {
+  /** `fail(message)` is called when an answer is neither 200 nor 204, or something else is wrong. `type`: of what is posted. */
+  constructor({ port, localAddress, cookie }, fail, type = 'text/plain;charset=UTF-8') {
+    this.type = type;
     this.address = { host: '127.0.0.1', port, localAddress };
     this.fail = fail;
     this.headers = `Host: 127.0.0.1:${port}\r\nConnection: keep-alive\r\nCookie: client=${cookie}\r\n`;
@@ -26,7 +27,7 @@ export class Exchange {
     this.#begin(done);
     const head =
       `POST ${path} HTTP/1.1\r\n${this.headers}` +
-      `Content-Type: text/plain;charset=UTF-8\r\nContent-Length: ${body.length}\r\n\r\n`;
+      `Content-Type: ${this.type}\r\nContent-Length: ${body.length}\r\n\r\n`;
     this.#socket.write(Buffer.concat([Buffer.from(head, 'latin1'), body]));
   }
 

@@ -13,6 +13,17 @@ export const PLAIN_POLLING = {
   wrap: (payload) => payload,
 };
 
+/** The same in scripts, and forms: JSONP. */
+export const JSONP_POLLING = {
+  path: '/socket.io/?EIO=4&transport=polling&j=0',
+  unwrap(body) {
+    const text = body.toString();
+    return Buffer.from(JSON.parse(text.slice(text.indexOf('(') + 1, text.lastIndexOf(')'))));
+  },
+  wrap: (payload) => Buffer.from(`d=${encodeURIComponent(payload)}`),
+  type: 'application/x-www-form-urlencoded',
+};
+
 const OK = Buffer.from('ok');
 
 /** Opens a session and joins the root namespace; the session's id. */
@@ -37,13 +48,13 @@ export class PollingClient extends LoadClient {
     const fail = (message) => this.fail(message);
     const { entry, port } = this.address;
     this.way = way;
-    this.first = new Exchange({ ...this.address, port: entry }, fail);
+    this.first = new Exchange({ ...this.address, port: entry }, fail, way.type);
     this.path = `${way.path}&sid=${await handshake(this.first, way)}`;
     await scatter();
     if (entry !== port) this.first.close();
     this.down = entry === port ? this.first : new Exchange(this.address, fail);
     const accepts = (answer) => answer.equals(OK);
-    this.posts = new Posts(this, { target: () => this.#target(), accepts, wrap: way.wrap });
+    this.posts = new Posts(this, { target: () => this.#target(), accepts, wrap: way.wrap, type: way.type });
     this.state = 'open';
     this.#poll();
   }

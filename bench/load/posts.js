@@ -11,14 +11,14 @@ export class Posts {
 
   /**
    * `target()`: the path of the next POST. `wrap`: what is put around messages. `accepts(body)`: whether an answer says that
-   * all is well.
+   * all is well. `type`: the content type.
    */
-  constructor(client, { target, accepts, wrap = (bytes) => bytes }) {
+  constructor(client, { target, accepts, wrap = (bytes) => bytes, type }) {
     this.client = client;
     this.target = target;
     this.accepts = accepts;
     this.wrap = wrap;
-    this.exchange = new Exchange(client.address, (message) => client.fail(message));
+    this.exchange = new Exchange(client.address, (message) => client.fail(message), type);
   }
 
   /** So many of the load's messages more. */

@@ -26,8 +26,12 @@ export class StreamingClient extends LoadClient {
   #posted = 0;
   #unconfirmed = 0;
 
-  /** `way`: `name` of the transport, and its `envelope`. */
+  /**
+   * `way`: `name` of the transport, and its `envelope`; `query`: of the request for a stream; `isJson`: packets are JSON strings
+   * with commas between them.
+   */
   open({ way }) {
+    this.isJson = way.isJson === true;
     this.path = `/socket.io/?EIO=4&transport=${way.name}`;
     this.split = splitter(way.envelope, (kind, payload) => this.#took(kind, payload));
     const ready = new Promise((resolve) => (this.ready = resolve));
@@ -35,7 +39,7 @@ export class StreamingClient extends LoadClient {
     this.posts = new Posts(this, { target: () => this.#target(), accepts });
     this.stream = new HttpStream(
       this.address,
-      { method: 'GET', path: `${this.path}&resume=1` },
+      { method: 'GET', path: `${this.path}&resume=1${way.query ?? ''}` },
       {
         body: (bytes) => this.#read(bytes),
         ended: () => this.fail('the response has ended'),
@@ -82,7 +86,8 @@ export class StreamingClient extends LoadClient {
     if (kind === 'end') return this.fail('the stream has come to an end');
     this.#frames++;
     if (this.state === 'open' && this.take(payload)) return;
-    for (const text of payload.toString().split(SEPARATOR)) this.#packet(text);
+    const texts = this.isJson ? JSON.parse(`[${payload}]`) : payload.toString().split(SEPARATOR);
+    for (const text of texts) this.#packet(text);
   }
 
   /** The slow path: handshakes, heartbeats, and payloads that are mixed. */
@@ -94,6 +99,10 @@ export class StreamingClient extends LoadClient {
     } else if (this.state === 'handshake' && text.startsWith('40{')) {
       this.state = 'open';
       this.ready();
-    } else if (this.state !== 'open' || !this.take(Buffer.from(text))) this.fail(`unexpected packet ${text}`);
+    } else if (this.state !== 'open' || !this.take(this.#encoded(text))) this.fail(`unexpected packet ${text}`);
+  }
+
+  #encoded(text) {
+    return Buffer.from(this.isJson ? JSON.stringify(text) : text);
   }
 }

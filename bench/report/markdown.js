@@ -26,6 +26,10 @@ const COLUMNS = ['platform-socket.io', 'platform-ws', 'ws'];
 /** Without WebSocket: rows of ours, beside polling of Socket.IO and SockJS. */
 const FALLBACK_COLUMNS = ['platform-socket.io/polling', 'sockjs/xhr-streaming'];
 
+/** What the tables stand between in a page. */
+const BEGIN = '<!-- npm run bench -- --markdown -->';
+const END = '<!-- /bench -->';
+
 const MISSING = '–';
 
 /** All tables, with date, versions and machine. */
@@ -38,6 +42,18 @@ export function markdownOf(report) {
     budgetsTable(report),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+/**
+ * A page with these tables in place of what is between its marks.
+ *
+ * @throws Error when it has none.
+ */
+export function insertMarkdown(page, markdown) {
+  const begin = page.indexOf(BEGIN);
+  const end = page.indexOf(END, begin);
+  if (begin === -1 || end === -1) throw new Error(`the page has no ${BEGIN} … ${END}`);
+  return `${page.slice(0, begin)}${BEGIN}\n\n${markdown}\n\n${page.slice(end)}`;
 }
 
 /** When, with what, and where. */

@@ -6,7 +6,7 @@ import { ratiosOf } from './ratios.js';
 /**
  * @param about `date` (ISO), `isQuick`, `versions`, `machine`.
  * @param results of scenarios: `name`, `title`, `figures`, `ratioOf`, `pairs`, `rows`, `warnings`.
- * @param baseline of another run, or null.
+ * @param baseline of another run, or null; one that was quick is compared with quick ones only, for sizes differ.
  */
 export function reportOf(about, results, budgets, baseline) {
   const scenarios = results.map((result) => ({ ...result, ratios: ratiosOf(result) }));
@@ -16,6 +16,6 @@ export function reportOf(about, results, budgets, baseline) {
     scenarios,
     ratios,
     budgets: checkBudgets(budgets, scenarios),
-    comparison: baseline === null ? null : { date: baseline.date, ...compare(ratios, baseline) },
+    comparison: baseline?.isQuick === about.isQuick ? { date: baseline.date, ...compare(ratios, baseline) } : null,
   };
 }

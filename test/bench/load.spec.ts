@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { MULTIPART, SOCKJS, SSE } from '../../bench/load/envelopes.js';
+import { HTMLFILE, MULTIPART, SOCKJS, SSE } from '../../bench/load/envelopes.js';
 import { clientFrame, readFrame, serverFrame } from '../../bench/load/frames.js';
 import { Load } from '../../bench/load/load.js';
 import { ringOf } from '../../bench/load/ring.js';
@@ -73,6 +73,11 @@ describe('an envelope', () => {
       'of parts',
       MULTIPART,
       `\r\n${part('text/x-nestwire-seq', '1')}${part(text, '4a')}${part(text, '4b\x1e4c')}--nestwire--\r\n`,
+    ],
+    [
+      'of elements',
+      HTMLFILE,
+      `<!-- --><html><script>x('>')</script><wbr data-n='1'><wbr data-f='[4a]'><wbr data-f='[4b\x1e4c]'><wbr data-e=''>`,
     ],
     ['of SockJS', SOCKJS, 'hhhh\no\na[4a]\na[4b\x1e4c]\n'],
   ])('%s is taken apart, however its bytes come', (_name, envelope, bytes) => {

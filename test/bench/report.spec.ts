@@ -23,7 +23,9 @@ describe('ratios of a scenario', () => {
 
   it('are those of ours to each other row', () => {
     const result = echoResult([ours([1]), peer([2], 'a'), peer([4], 'b')]);
-    expect(ratiosOf(result).map((ratio) => [ratio.of, ratio.to, ratio.median])).toEqual([
+    expect(
+      ratiosOf(result).map((ratio: { of: string; to: string; median: number }) => [ratio.of, ratio.to, ratio.median]),
+    ).toEqual([
       ['nestwire', 'a', 0.5],
       ['nestwire', 'b', 0.25],
     ]);
@@ -31,7 +33,9 @@ describe('ratios of a scenario', () => {
 
   it('are those of the pairs that it names, where both were measured', () => {
     const result = { ...echoResult([ours([1]), peer([2], 'a')]), pairs: [['a', 'nestwire'], ['a', 'absent']] }; // prettier-ignore
-    expect(ratiosOf(result).map((ratio) => [ratio.of, ratio.to])).toEqual([['a', 'nestwire']]);
+    expect(ratiosOf(result).map((ratio: { of: string; to: string; median: number }) => [ratio.of, ratio.to])).toEqual([
+      ['a', 'nestwire'],
+    ]);
   });
 });
 
@@ -145,4 +149,10 @@ it('a report has results, ratios, budgets and the comparison', () => {
     budgets: [{ state: 'over' }],
     comparison: { date: ABOUT.date, worse: [{ name: nameOf(budget) }], better: [] },
   });
+});
+
+it('a quick run is not compared with one that was not', () => {
+  const baseline = baselineOf({ ...ABOUT, ratios: [] });
+  expect(reportOf({ ...ABOUT, isQuick: true }, [], [], baseline).comparison).toBeNull();
+  expect(reportOf(ABOUT, [], [], baseline).comparison).toEqual({ date: ABOUT.date, worse: [], better: [] });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { htmlOf } from '../../bench/report/html.js';
-import { markdownOf } from '../../bench/report/markdown.js';
+import { insertMarkdown, markdownOf } from '../../bench/report/markdown.js';
 import { reportOf } from '../../bench/report/report.js';
 import { markdownTable, table } from '../../bench/report/table.js';
 import { budgetsText, comparisonText, scenarioText } from '../../bench/report/text.js';
@@ -112,7 +112,19 @@ describe('the tables of the README', () => {
   });
 });
 
-describe('the page', () => {
+describe('a page with marks', () => {
+  const page = (text: string) => `before <!-- npm run bench -- --markdown -->${text}<!-- /bench --> after`;
+
+  it('gets the tables in place of what was there', () => {
+    expect(insertMarkdown(page('\n\nold\n\n'), 'new')).toBe(page('\n\nnew\n\n'));
+  });
+
+  it('is one that has them', () => {
+    expect(() => insertMarkdown('no marks', 'new')).toThrow('the page has no <!--');
+  });
+});
+
+describe('the HTML page', () => {
   const baseline = { ...ABOUT, ratios: { 'echo cpu: nestwire / peer': { median: 0.2, low: 0.2, high: 0.2 } } };
   const report = reportOf(ABOUT, [{ ...echoResult(), warnings: ['busy'] }], [BUDGET], baseline);
   const html = htmlOf(report, 'const Chart = "</script>";');
