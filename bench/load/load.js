@@ -48,6 +48,7 @@ export class Load {
     const text = textOf(bytes);
     this.Client = Client;
     this.dialect = dialect;
+    this.headers = way?.headers;
     this.how = { way, scatter: isScattered ? () => delay(Math.random() * SCATTER) : () => undefined };
     this.isOneWay = isOneWay === true;
     this.requests = ring(bytes, (n) => outgoing(this.isOneWay ? dialect.notice(n, text) : dialect.request(n, text)));
@@ -72,7 +73,7 @@ export class Load {
     for (let i = 0; i < connections; i += OPENING) {
       const batch = Array.from({ length: Math.min(OPENING, connections - i) }, (_, n) => {
         const localAddress = `127.0.0.${1 + Math.floor((this.connections.length + n) / PER_ADDRESS)}`;
-        return new this.Client(this, { port, entry, localAddress });
+        return new this.Client(this, { port, entry, localAddress, headers: this.headers });
       });
       this.connections.push(...batch);
       await Promise.all(batch.map((connection) => Promise.race([connection.open(this.how), connection.failed])));
@@ -110,7 +111,7 @@ export class Load {
     const taken = [];
     for (let i = 0; i < count; i++) {
       const start = performance.now();
-      const client = new this.Client(this, { port, entry: port, localAddress: '127.0.0.1' });
+      const client = new this.Client(this, { port, entry: port, localAddress: '127.0.0.1', headers: this.headers });
       await Promise.race([client.open(this.how), client.failed]);
       this.missing = 1;
       await this.until(() => client.send(1));

@@ -27,7 +27,7 @@ export class StreamingClient extends LoadClient {
   #unconfirmed = 0;
 
   /**
-   * `way`: `name` of the transport, and its `envelope`; `query`: of the request for a stream; `isJson`: packets are JSON strings
+   * `way`: `name` of the transport, and its `envelope`; `query(port)`: of the request for a stream; `isJson`: packets are JSON strings
    * with commas between them.
    */
   open({ way }) {
@@ -39,7 +39,7 @@ export class StreamingClient extends LoadClient {
     this.posts = new Posts(this, { target: () => this.#target(), accepts });
     this.stream = new HttpStream(
       this.address,
-      { method: 'GET', path: `${this.path}&resume=1${way.query ?? ''}` },
+      { method: 'GET', path: `${this.path}&resume=1${way.query?.(this.address.port) ?? ''}` },
       {
         body: (bytes) => this.#read(bytes),
         ended: () => this.fail('the response has ended'),

@@ -5,7 +5,7 @@
 import { HTMLFILE, MULTIPART, SSE } from './envelopes.js';
 import { clientFrame, framesOf, serverFrame } from './frames.js';
 import { NetClient, SockJsClient, SseClient } from './plain.js';
-import { JSONP_POLLING, PLAIN_POLLING, PollingClient, SEPARATOR } from './polling.js';
+import { EMBEDDED, JSONP_POLLING, PLAIN_POLLING, PollingClient, SEPARATOR } from './polling.js';
 import { StreamingClient } from './streaming.js';
 import { WebSocketClient } from './websocket.js';
 
@@ -29,7 +29,13 @@ const polling = (way) => ({ Client: PollingClient, wire: PAYLOAD, way });
 const streaming = (name, envelope) => ({ Client: StreamingClient, wire: PAYLOAD, way: { name, envelope } });
 
 const HTMLFILE_WIRE = { ...texts(',', JSON.stringify), outgoing: PAYLOAD.outgoing };
-const HTMLFILE_WAY = { name: 'htmlfile', envelope: HTMLFILE, query: '&origin=http://127.0.0.1', isJson: true };
+const HTMLFILE_WAY = {
+  name: 'htmlfile',
+  envelope: HTMLFILE,
+  query: (port) => `&origin=http://127.0.0.1:${port}`,
+  isJson: true,
+  headers: EMBEDDED,
+};
 
 export const TRANSPORTS = {
   websocket: websocket('websocket'),

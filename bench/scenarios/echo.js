@@ -38,6 +38,6 @@ export const echo1 = {
   ...COMMON,
   name: 'echo1',
   title: 'echo with acknowledgement through a guard, 50 connections, 1 in flight each',
-  settings: { connections: 50, inFlight: 1, units: 15_000, warmUp: 30_000, rounds: 7 },
+  settings: { connections: 50, inFlight: 1, units: 12_000, warmUp: 25_000, rounds: 5 },
   quick: { units: 3000, warmUp: 3000, rounds: 2 },
 };

@@ -57,7 +57,7 @@ const COMMON = {
 export const heap1 = {
   ...COMMON,
   name: 'heap1',
-  settings: { connections: 5000, handlers: 1, rounds: 2 },
+  settings: { connections: 5000, handlers: 1, rounds: 1 },
   quick: { connections: 500, rounds: 1 },
 };
 

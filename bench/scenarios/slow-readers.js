@@ -39,7 +39,7 @@ export const slowReaders = {
   ],
   ratioOf: ['held'],
   rows: [BARE_WS, PLATFORM_WS, SOCKET_IO, { ...NESTWIRE, nestwire: { limits: { maxBufferedBytes: LIMIT } } }],
-  settings: { connections: 50, slow: 5, units: 2000, step: 50, rounds: 2 },
+  settings: { connections: 50, slow: 5, units: 2000, step: 50, rounds: 1 },
   quick: { units: 500, rounds: 1 },
 
   async run(context, settings, rows) {

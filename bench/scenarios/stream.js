@@ -23,6 +23,6 @@ export const stream1 = {
   ...COMMON,
   name: 'stream1',
   title: 'answers by an event, from a handler and from a stream, 50 connections, 1 in flight each',
-  settings: { connections: 50, inFlight: 1, units: 12_000, warmUp: 20_000, rounds: 7 },
+  settings: { connections: 50, inFlight: 1, units: 12_000, warmUp: 20_000, rounds: 5 },
   quick: { units: 3000, warmUp: 3000, rounds: 2 },
 };

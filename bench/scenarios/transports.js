@@ -22,17 +22,17 @@ export const transports = {
   ratioOf: ['push', 'echo'],
   pairs: OTHERS.map((id) => [id, WEBSOCKET]),
   rows: OWN_ROWS,
-  settings: { connections: 200, emits: 25, messages: 3000, warmUp: 100, intervalMs: 50, rounds: 3 },
-  quick: { emits: 8, messages: 600, warmUp: 40, rounds: 2 },
+  settings: { connections: 200, emits: 25, messages: 3000, warmUp: 100, warmUpEchoes: 9000, intervalMs: 50, rounds: 3 },
+  quick: { emits: 8, messages: 600, warmUp: 40, warmUpEchoes: 2000, rounds: 2 },
 
   run(context, settings, rows) {
-    const { emits, messages, warmUp, intervalMs } = settings;
+    const { emits, messages, warmUp, warmUpEchoes, intervalMs } = settings;
     return inRounds(context, {
       rows,
       settings,
       async warmUp(stand) {
         await broadcast(stand, warmUp, { step: 1 });
-        await echo(stand, messages, 1);
+        await echo(stand, warmUpEchoes, 1);
       },
       async measure(stand) {
         const { cpu, p50, p99 } = await pushed(stand, emits, { intervalMs });

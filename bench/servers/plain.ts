@@ -51,7 +51,7 @@ export async function startSse(): Promise<Peer> {
 export async function startSockJs(): Promise<Peer> {
   const sockjs = (await import('sockjs')).default;
   const connections = new Set<Connection>();
-  const library = sockjs.createServer({ log: () => undefined });
+  const library = sockjs.createServer({ log: () => undefined, disconnect_delay: 500 });
   library.on('connection', (connection) => {
     connections.add(connection);
     connection.on('close', () => connections.delete(connection));
