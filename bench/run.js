@@ -140,5 +140,9 @@ if (options['save-baseline']) {
 if (options.markdown) {
   const text = markdownOf(lastReport());
   if (options.into === undefined) say(text);
-  else writeFileSync(options.into, insertMarkdown(readFileSync(options.into, 'utf8'), text));
+  else {
+    const page = insertMarkdown(readFileSync(options.into, 'utf8'), text);
+    const { format, resolveConfig } = await import('prettier');
+    writeFileSync(options.into, await format(page, { ...(await resolveConfig(options.into)), filepath: options.into }));
+  }
 }
