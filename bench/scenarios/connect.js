@@ -33,7 +33,7 @@ export const connect = {
   ratioOf: ['cpu', 'first'],
   pairs: FAIR_PAIRS,
   rows: [SOCKJS, BARE_WS, PLATFORM_WS, SOCKET_IO, SOCKET_IO_POLLING, ...UPGRADED, ...OWN_ROWS],
-  settings: { connections: 400, warmUp: 3, visits: 20, rounds: 5 },
+  settings: { connections: 300, warmUp: 2, visits: 10, rounds: 4 },
   quick: { connections: 100, warmUp: 3, visits: 5, rounds: 2 },
 
   run(context, settings, rows) {
