@@ -16,6 +16,9 @@ const SERVERS = join(ROOT, 'dist-bench');
 /** A call that takes longer has gone wrong: every one is sized to take a few seconds. */
 const CALL_TIMEOUT_MS = 120_000;
 
+/** Where the servers run. */
+const SERVER_CORE = 0;
+
 /** Where the load runs, and what stands between it and the servers. */
 const LOAD_CORE = 1;
 
@@ -83,10 +86,14 @@ export class Child {
   #calls = new Map();
   #next = 0;
 
-  /** Starts `script` on a core and waits until it says that it is ready; `ready` is what it said. */
+  /**
+   * Starts `script` on a core and waits until it says that it is ready; `ready` is what it said, `startedIn` the milliseconds
+   * that it took.
+   */
   static async start(script, args, core, execArgv = []) {
     const child = new Child();
     const command = onCore(core, [process.execPath, ...execArgv, script, ...args]);
+    const begin = performance.now();
     child.#process = spawn(command[0], command.slice(1), { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.exited = new Promise((resolve) => child.#process.once('exit', resolve));
     child.ready = await new Promise((resolve, reject) => {
@@ -94,6 +101,7 @@ export class Child {
       child.#process.once('exit', (code) => reject(new Error(`${script} ${args.join(' ')} ended with ${code}`)));
       child.#process.on('message', (message) => ('ready' in message ? resolve(message.ready) : child.#answer(message)));
     });
+    child.startedIn = performance.now() - begin;
     child.#process.once('exit', (code) => child.#abort(new Error(`${script} ${args.join(' ')} ended with ${code}`)));
     return child;
   }
@@ -149,12 +157,17 @@ function changed(file) {
   return statSync(file).mtimeMs;
 }
 
-/** Starts the server of a peer on core 0. `ready` is its port. */
-export function startServer(peer, { handlers = 1, execArgv = [], redis = '' } = {}) {
-  return Child.start(join(SERVERS, 'main.js'), [peer, String(handlers), redis], 0, execArgv);
+/** Starts the server of a peer on core 0; `options`: see `servers/options.ts`. `ready` is its port. */
+export function startServer(peer, { execArgv = [], ...options } = {}) {
+  return Child.start(join(SERVERS, 'main.js'), [peer, JSON.stringify(options)], SERVER_CORE, execArgv);
+}
+
+/** Starts the application of `servers/start-up.ts` on core 0. `ready.cpu` is the microseconds of CPU that it has used. */
+export function startApplication(adapter) {
+  return Child.start(join(SERVERS, 'start-up.js'), [adapter], SERVER_CORE);
 }
 
 /** Starts the load generator on core 1. */
 export function startLoad() {
-  return Child.start(join(ROOT, 'bench/load.js'), [], LOAD_CORE);
+  return Child.start(join(ROOT, 'bench/load/main.js'), [], LOAD_CORE);
 }

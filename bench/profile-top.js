@@ -7,7 +7,7 @@
  * garbage collection stay apart, since batching and allocation change them, not the code that happens to call them.
  */
 import { readFileSync } from 'node:fs';
-import { table } from './stats.js';
+import { table } from './report/table.js';
 
 const [file, top = '30'] = process.argv.slice(2);
 if (!file) throw new Error('usage: node bench/profile-top.js file.cpuprofile [number of functions]');

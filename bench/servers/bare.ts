@@ -1,12 +1,15 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
 import { ofSocketIo, ofWs } from './nest.js';
-import { HOST, type Peer } from './peer.js';
+import type { Peer } from './peer.js';
+import { listen, startNet, startSockJs, startSse } from './plain.js';
 
 /** Servers without Nest: floors that tell what the library below costs and what Nest adds. */
 export const BARE_PEERS: Record<string, () => Promise<Peer>> = {
+  net: startNet,
+  sse: startSse,
+  sockjs: startSockJs,
+
   ws: async () => {
     const { WebSocketServer } = await import('ws');
     const http = createServer();
@@ -41,12 +44,6 @@ export const BARE_PEERS: Record<string, () => Promise<Peer>> = {
 
 function answerEcho(socket: SocketIoSocket): void {
   socket.on('echo', (data: unknown, ack: (answer: unknown) => void) => ack(data));
-}
-
-async function listen(http: ReturnType<typeof createServer>): Promise<number> {
-  http.listen(0, HOST);
-  await once(http, 'listening');
-  return (http.address() as AddressInfo).port;
 }
 
 async function closeAll(closeServer: () => unknown, http: ReturnType<typeof createServer>): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * One server under test, in a process of its own: `node main.js <peer> <handlers> [<url of Redis>]`, driven over IPC by `bench/run.js`.
- * A call is `{ id, command, args }`, its answer `{ id, result }` or `{ id, error }`.
+ * One server under test, in a process of its own: `node main.js <peer> [<options as JSON>]`, driven over IPC by
+ * `bench/run.js`. A call is `{ id, command, args }`, its answer `{ id, result }` or `{ id, error }`.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { Session, type Profiler } from 'node:inspector/promises';
@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { BARE_PEERS } from './bare.js';
 import { startNest } from './nest.js';
+import type { ServerOptions } from './options.js';
 import type { Peer } from './peer.js';
+import type { Tally } from './tally.js';
 
 interface Call {
   id: number;
@@ -24,8 +26,11 @@ interface Broadcast {
   text: string;
 }
 
-const [name = '', handlers = '1', redis] = process.argv.slice(2);
-const peer: Peer = await (BARE_PEERS[name]?.() ?? startNest(name, Number(handlers), redis));
+/** Emits between two looks at the memory of a server that is asked for its peak. */
+const SAMPLE_EVERY = 50;
+
+const [name = '', json = '{}'] = process.argv.slice(2);
+const peer: Peer = await (BARE_PEERS[name]?.() ?? startNest(name, JSON.parse(json) as ServerOptions));
 let inspector: Session | undefined;
 
 const commands = {
@@ -51,6 +56,10 @@ const commands = {
     return process.memoryUsage();
   },
 
+  tally(): Tally | undefined {
+    return peer.tally;
+  },
+
   clients(): number {
     return peer.clients();
   },
@@ -73,6 +82,22 @@ const commands = {
       peer.broadcast({ seq: 1000 + ((from + sent) % 1000), text });
     }
     return emitted;
+  },
+
+  /**
+   * The same, and looks at the memory meanwhile. Answers with the most that was held, in bytes, after garbage collection; needs
+   * --expose-gc.
+   */
+  async peak(order: Broadcast): Promise<number> {
+    let peak = 0;
+    for (let sent = 0; sent < order.count; sent += SAMPLE_EVERY) {
+      const count = Math.min(SAMPLE_EVERY, order.count - sent);
+      await commands.broadcast({ ...order, from: order.from + sent, count });
+      globalThis.gc?.();
+      const { heapUsed, external } = process.memoryUsage();
+      peak = Math.max(peak, heapUsed + external);
+    }
+    return peak;
   },
 
   async profileStart({ intervalMicros }: { intervalMicros: number }): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Tally } from './tally.js';
+
 /** What every server under test offers to the benchmark, whatever library is inside. */
 export interface Peer {
   /** Port on 127.0.0.1. */
@@ -6,6 +8,8 @@ export interface Peer {
   broadcast(payload: News): void;
   /** Number of connected clients as the library itself counts them. */
   clients(): number;
+  /** What came in that nothing answers. */
+  tally?: Tally;
   /** Requests and upgrades that were handed over to other nodes so far, where there is such a thing. */
   forwarded?(): number;
   close(): Promise<void>;

@@ -1,40 +1,17 @@
 import { UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
-import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer, type WsResponse } from '@nestjs/websockets';
-import { IsInt, IsString } from 'class-validator';
+import { WebSocketGateway, WebSocketServer, type WsResponse } from '@nestjs/websockets';
 import { MessageStream, SubscribeStream } from 'nestwire';
 import { map, type Observable } from 'rxjs';
-import type { Server } from 'socket.io';
-import { BodyGuard } from './gateway.js';
+import { BodyGuard, type EchoGateway } from './gateway.js';
+import { EchoDto } from './message-gateways.js';
 
-class EchoDto {
-  @IsInt()
-  id!: number;
-
-  @IsString()
-  text!: string;
-}
-
-/** Answers each message by an event, from a handler. */
+/** Answers each message by an event, from a stream: `HandlerGateway` is the same from a handler. */
 @WebSocketGateway()
 @UseGuards(BodyGuard)
 @UsePipes(new ValidationPipe())
-export class HandlerGateway {
+export class StreamGateway implements EchoGateway<unknown> {
   @WebSocketServer()
-  server!: Server;
-
-  @SubscribeMessage('echo')
-  echo(@MessageBody() data: EchoDto): WsResponse<EchoDto> {
-    return { event: 'echoed', data };
-  }
-}
-
-/** Answers each message by an event, from a stream. */
-@WebSocketGateway()
-@UseGuards(BodyGuard)
-@UsePipes(new ValidationPipe())
-export class StreamGateway {
-  @WebSocketServer()
-  server!: Server;
+  server!: unknown;
 
   @SubscribeStream('echo')
   echo(@MessageStream(EchoDto) echo$: Observable<EchoDto>): Observable<WsResponse<EchoDto>> {

@@ -6,7 +6,7 @@ export class LoadClient {
   received = 0;
   heard = 0;
 
-  /** `address`: `port`, `entry` (port of the handshake) and `localAddress`. */
+  /** `address`: `port`, `entry` (port of the handshake), `localAddress`, and `headers` of each request. */
   constructor(load, address) {
     this.load = load;
     this.failed = new Promise((_resolve, reject) => (this.reject = reject));
@@ -18,13 +18,24 @@ export class LoadClient {
   answered(count) {
     this.received += count;
     if (this.received > this.sent) return this.fail('more answers than requests');
-    this.load.answered(count);
-    this.send(this.load.take(count));
+    this.load.answered(this, count);
   }
 
   delivered(count) {
     this.load.delivered(this.heard, count);
     this.heard += count;
+  }
+
+  /** A payload that may be answers, or broadcasts. @returns whether it was all of one kind. */
+  take(payload) {
+    const heard = this.load.news.match(this.heard, payload);
+    if (heard > 0) {
+      this.delivered(heard);
+      return true;
+    }
+    const answers = this.load.answers.match(this.received, payload);
+    if (answers > 0) this.answered(answers);
+    return answers > 0;
   }
 
   fail(message) {

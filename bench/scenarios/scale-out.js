@@ -3,10 +3,11 @@
  * nginx and Redis share core 1, and their CPU is told apart from that of the nodes. Needs nginx and redis-server.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Nodes, startNginx } from './cluster.js';
-import { NEWS_TEXT } from './dialects.js';
-import { startLoad } from './processes.js';
-import { median, ratios, spread, table } from './stats.js';
+import { Nodes, startNginx } from '../cluster.js';
+import { TEXT } from '../load/dialects.js';
+import { startLoad } from '../processes.js';
+import { table } from '../report/table.js';
+import { median, ratios, spread } from '../stats.js';
 
 /** Without stickiness ours, with it the other: `IoAdapter` cannot be without. */
 const PEERS = ['platform-socket.io-redis', 'nestwire-redis'];
@@ -29,10 +30,10 @@ const RELAYED = { measure: relayed, needs: 'redis-server', rounds: 7, connection
 const FEW = { clientsPerNode: 1, units: 150, warmUp: 900, step: 150, intervalMs: 4, per: 'emit' };
 
 /**
- * As those of `run.js`; `transport`, `bytes`: see `load.js`. Clients are as many for each node, so that a node has as much to
+ * As those of `scenarios/`; `transport`, `bytes`: see `load/load.js`. Clients are as many for each node, so that a node has as much to
  * do at once whether it is alone or not.
  */
-export const SCALE_OUT = {
+const SCENARIOS = {
   'nodes-websocket': { ...ECHO, transport: 'upgraded', units: 6000, warmUp: 6000 },
   'nodes-polling': { ...ECHO, transport: 'polling', units: 1200, warmUp: 2500 },
   'nodes-broadcast': { ...EMITS, units: 100, warmUp: 200, step: 50, intervalMs: 0 },
@@ -41,6 +42,18 @@ export const SCALE_OUT = {
   'relayed-16k': { ...RELAYED, units: 1500, warmUp: 3000, bytes: 16_384 },
   'relayed-heap': { ...RELAYED, measure: relayedHeap, connections: 1000, rounds: 3 },
 };
+
+export const SCALE_OUT = Object.entries(SCENARIOS).map(([name, settings]) => ({
+  name,
+  title: `several nodes: ${name}`,
+  isOptional: true,
+  settings,
+  quick: { rounds: 2 },
+  run: async (context, given) => {
+    await settings.measure({ ...given, name }, context.scaleOut);
+    return null;
+  },
+}));
 
 /** The load's and everybody's clocks, now. */
 async function clocks({ group, nginx, load }) {
@@ -86,7 +99,7 @@ async function rounds(scenario, setups, load) {
       const handedOver = async () => (await group.each('forwarded')).reduce((sum, n) => sum + n, 0);
       const before = await handedOver();
       const context = { ...setup, load, emitted: 0 };
-      await load.call('open', { transport, bytes, connections, peer, port, entry, ...setup.client });
+      await load.call('open', { transport, bytes, connections, peer, port, entry, isScattered: true, ...setup.client });
       const opened = await group.each('clients');
       if (opened.reduce((sum, n) => sum + n, 0) !== connections)
         throw new Error(`${opened} clients, not ${connections}`);
@@ -122,7 +135,7 @@ async function broadcast({ step, intervalMs }, context, emits) {
   const { load, group } = context;
   for (const end = context.emitted + emits; context.emitted < end;) {
     const count = Math.min(step, end - context.emitted);
-    const order = { from: context.emitted, count, perTurn: 1, intervalMs, text: NEWS_TEXT };
+    const order = { from: context.emitted, count, perTurn: 1, intervalMs, text: TEXT };
     await Promise.all([load.call('hear', { broadcasts: count }), group.children[0].call('broadcast', order)]);
     context.emitted += count;
   }
@@ -197,7 +210,7 @@ async function relayedHeap({ name, connections, rounds: count }) {
   );
   const used = async () => (await group.each('memory')).map(({ heapUsed, external }) => heapUsed + external);
   const visit = async ({ transport, port }, clients, body) => {
-    await load.call('open', { peer: PEERS[1], transport, port, entry, connections: clients });
+    await load.call('open', { peer: PEERS[1], transport, port, entry, connections: clients, isScattered: true });
     const result = await body?.();
     await load.call('close');
     await until(group, 0);

@@ -8,26 +8,28 @@ export class Exchange {
   #socket = null;
   #rest = null;
   #done = null;
+  /** The request that waits for its answer, and how many the connection has answered. */
+  #request = null;
+  #answers = 0;
 
-  /** `fail(message)` is called when an answer is not 200, or something else is wrong. */
-  constructor({ port, localAddress, cookie }, fail) {
+  /** `fail(message)` is called when an answer is neither 200 nor 204, or something else is wrong. `type`: of what is posted. */
+  constructor({ port, localAddress, cookie, headers = '' }, fail, type = 'text/plain;charset=UTF-8') {
+    this.type = type;
     this.address = { host: '127.0.0.1', port, localAddress };
     this.fail = fail;
-    this.headers = `Host: 127.0.0.1:${port}\r\nConnection: keep-alive\r\nCookie: client=${cookie}\r\n`;
+    this.headers = `Host: 127.0.0.1:${port}\r\nConnection: keep-alive\r\nCookie: client=${cookie}\r\n${headers}`;
   }
 
   /** `done(body)`: the bytes are valid during the call only. */
   get(path, done) {
-    this.#begin(done);
-    this.#socket.write(`GET ${path} HTTP/1.1\r\n${this.headers}\r\n`, 'latin1');
+    this.#begin(Buffer.from(`GET ${path} HTTP/1.1\r\n${this.headers}\r\n`, 'latin1'), done);
   }
 
   post(path, body, done) {
-    this.#begin(done);
     const head =
       `POST ${path} HTTP/1.1\r\n${this.headers}` +
-      `Content-Type: text/plain;charset=UTF-8\r\nContent-Length: ${body.length}\r\n\r\n`;
-    this.#socket.write(Buffer.concat([Buffer.from(head, 'latin1'), body]));
+      `Content-Type: ${this.type}\r\nContent-Length: ${body.length}\r\n\r\n`;
+    this.#begin(Buffer.concat([Buffer.from(head, 'latin1'), body]), done);
   }
 
   close() {
@@ -36,10 +38,12 @@ export class Exchange {
     this.#socket = null;
   }
 
-  #begin(done) {
+  #begin(request, done) {
     if (this.#done !== null) throw new Error('a request before the answer to the last one');
     this.#done = done;
+    this.#request = request;
     this.#socket ??= this.#connect();
+    this.#socket.write(request);
   }
 
   #connect() {
@@ -48,23 +52,29 @@ export class Exchange {
       return true;
     };
     const socket = connect({ ...this.address, noDelay: true, onread: { buffer: readBuffer, callback } });
-    socket.on('error', (error) => this.#done !== null && this.fail(error.message));
-    socket.on('close', () => {
-      if (this.#socket !== socket) return;
-      // idle connections may be closed by a server; the next request makes another
-      this.#socket = null;
-      if (this.#done !== null) this.fail('closed instead of an answer');
-    });
+    let reason = 'closed instead of an answer';
+    this.#answers = 0;
+    socket.on('error', (error) => (reason = error.message));
+    socket.on('close', () => this.#socket === socket && this.#closed(reason));
     return socket;
+  }
+
+  /** Idle connections may be closed by a server, also while a request is on its way, which is sent again then as browsers do. */
+  #closed(reason) {
+    this.#socket = null;
+    if (this.#done === null) return;
+    if (this.#answers === 0 || this.#rest !== null) return this.fail(reason);
+    this.#socket = this.#connect();
+    this.#socket.write(this.#request);
   }
 
   #read(chunk) {
     const bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
     const end = bytes.indexOf('\r\n\r\n') + 4;
     const head = bytes.latin1Slice(0, end);
-    const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
-    if (end > 3 && (!head.startsWith('HTTP/1.1 200 ') || length === undefined)) {
-      this.fail(`answered with ${bytes.latin1Slice(0, 1000)}`);
+    const length = head.startsWith('HTTP/1.1 204 ') ? '0' : /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
+    if (end > 3 && (!/^HTTP\/1\.1 20[04] /.test(head) || length === undefined)) {
+      this.fail(`answered with ${bytes.toString('latin1', 0, 1000)}`);
       return;
     }
     const missing = end > 3 ? end + Number(length) - bytes.length : 1;
@@ -79,6 +89,7 @@ export class Exchange {
     }
     this.#rest = null;
     this.#done = null;
+    this.#answers++;
     done(bytes.subarray(end));
   }
 }

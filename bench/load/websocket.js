@@ -3,10 +3,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { OPEN, UPGRADE } from './dialects.js';
+import { LoadClient } from './client.js';
 import { Exchange } from './exchange.js';
-import { clientFrame } from './frames.js';
-import { LoadClient } from './load-client.js';
-import { handshake } from './polling-client.js';
+import { clientFrame, readFrame } from './frames.js';
+import { handshake } from './polling.js';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
@@ -16,10 +16,12 @@ const readBuffer = Buffer.allocUnsafe(256 * 1024);
 export class WebSocketClient extends LoadClient {
   state = 'http';
   rest = null;
+  /** Bytes of the next answer that have come, where nothing else has come after them. */
+  partial = 0;
 
-  /** `isUpgraded`: a session that has begun by polling. */
-  async open({ isUpgraded, scatter }) {
-    let path = this.load.dialect.path;
+  /** `way`: `name` of the transport; `isUpgraded`: a session that has begun by polling. */
+  async open({ way: { name, isUpgraded = false }, scatter }) {
+    let path = this.load.dialect.path.replace('transport=websocket', `transport=${name}`);
     this.protocol = this.load.dialect;
     if (isUpgraded) {
       const exchange = new Exchange({ ...this.address, port: this.address.entry }, (message) => this.fail(message));
@@ -63,15 +65,28 @@ export class WebSocketClient extends LoadClient {
 
   read(length) {
     if (this.rest === null && this.state === 'open') {
-      const answers = this.load.answers.match(this.received, readBuffer, length);
-      if (answers > 0) return this.answered(answers);
-      const news = this.load.news.match(this.heard, readBuffer, length);
-      if (news > 0) return this.delivered(news);
+      const { answers, news } = this.load;
+      const heard = this.partial > 0 ? 0 : news.match(this.heard, readBuffer, length);
+      if (heard > 0) return this.delivered(heard);
+      if (answers.continues(this.received, this.partial, readBuffer, length)) return this.answersOf(length);
     }
-    const chunk = Buffer.from(readBuffer.subarray(0, length));
+    let chunk = Buffer.from(readBuffer.subarray(0, length));
+    if (this.partial > 0) {
+      chunk = Buffer.concat([this.load.answers.slice(this.received, 1).subarray(0, this.partial), chunk]);
+      this.partial = 0;
+    }
     this.rest = this.rest === null ? chunk : Buffer.concat([this.rest, chunk]);
     if (this.state === 'http') this.readResponse();
     if (this.state === 'handshake' || this.state === 'open') this.readFrames();
+  }
+
+  /** So many bytes more of answers. */
+  answersOf(length) {
+    const total = this.partial + length;
+    const { size } = this.load.answers;
+    this.partial = total % size;
+    const count = Math.floor(total / size);
+    if (count > 0) this.answered(count);
   }
 
   readResponse() {
@@ -85,24 +100,27 @@ export class WebSocketClient extends LoadClient {
     else this.opened();
   }
 
-  /** The slow path, frame by frame: handshakes, heartbeats, and reads that end within a frame. */
+  /** The slow path, message by message: handshakes, heartbeats, and reads that end within a broadcast. */
   readFrames() {
-    let answers = 0;
-    while (this.state !== 'closed' && this.rest.length >= 2) {
-      const long = this.rest[1] === 126;
-      if (this.rest[1] > 126) return this.fail('masked or very long frame');
-      if (long && this.rest.length < 4) break;
-      const start = long ? 4 : 2;
-      const end = start + (long ? this.rest.readUInt16BE(2) : this.rest[1]);
-      if (this.rest.length < end) break;
-      const frame = this.rest.subarray(0, end);
-      this.rest = this.rest.subarray(end);
-      if (this.state === 'open' && this.load.answers.match(this.received + answers, frame, end) === 1) answers++;
-      else if (this.state === 'open' && this.load.news.match(this.heard, frame, end) === 1) this.delivered(1);
-      else this.control(frame[0], frame.toString('utf8', start));
+    const { answers, news } = this.load;
+    while (this.state !== 'closed') {
+      if (this.state === 'open' && answers.match(this.received, this.rest.subarray(0, answers.size)) === 1) {
+        this.rest = this.rest.subarray(answers.size);
+        this.answered(1);
+      } else if (this.state === 'open' && news.match(this.heard, this.rest.subarray(0, news.size)) === 1) {
+        this.rest = this.rest.subarray(news.size);
+        this.delivered(1);
+      } else {
+        // an answer that is not complete is no frame of the protocol
+        if (this.state === 'open' && answers.continues(this.received, 0, this.rest)) break;
+        const frame = readFrame(this.rest);
+        if (frame === null) break;
+        const bytes = this.rest;
+        this.rest = bytes.subarray(frame.end);
+        this.control(bytes[0], bytes.toString('utf8', frame.start, frame.end));
+      }
     }
     if (this.rest.length === 0) this.rest = null;
-    if (answers > 0) this.answered(answers);
   }
 
   /** A frame that is neither an answer nor a broadcast. */
@@ -132,6 +150,10 @@ export class WebSocketClient extends LoadClient {
     if (count === 0) return;
     this.socket.write(this.load.requests.slice(this.sent, count));
     this.sent += count;
+  }
+
+  pause() {
+    this.socket.pause();
   }
 
   destroy() {
