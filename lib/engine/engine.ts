@@ -8,6 +8,7 @@ import { mountPath, Mounts, type Mount } from './attach.js';
 import { guardCors } from './cors.js';
 import { Drain, type DrainOptions } from './drain.js';
 import { Deadlines, type DeadlineQueue } from './deadlines.js';
+import { FlashPolicy } from './flash-policy.js';
 import { Flusher } from './flusher.js';
 import { Headers } from './headers.js';
 import { Heartbeat } from './heartbeat.js';
@@ -22,8 +23,10 @@ import {
 import type { Relay, RelayedFacts, RelayStats } from './relay.js';
 import { Router } from './router.js';
 import type { EngineRequest, Session } from './session.js';
+import { TRANSPORT_KINDS, type WebTransportSession } from './transports/registry.js';
 import type { Confirmable, TransportHost, TransportResponse } from './transports/transport.js';
 import type { Upgrade } from './upgrade.js';
+import type { WebTransportRequest } from './webtransport-acceptor.js';
 
 const debug = debuglog('nestwire');
 
@@ -130,6 +133,7 @@ export class Engine extends EventEmitter {
       path: mountPath(options),
       destroyUpgrade: options.destroyUpgrade ?? DEFAULT_ATTACH_OPTIONS.destroyUpgrade,
       destroyUpgradeTimeout: options.destroyUpgradeTimeout ?? DEFAULT_ATTACH_OPTIONS.destroyUpgradeTimeout,
+      flashPolicy: this.asksForPolicy() ? new FlashPolicy(this.opts) : null,
       handleRequest: (request, response) => this.handleRequest(request, response),
       handleUpgrade: (request, socket, head) => this.handleUpgrade(request, socket, head),
       serverClosed: () => this.closeSessions(),
@@ -189,6 +193,18 @@ export class Engine extends EventEmitter {
     this.router.handleUpgrade(request, socket, head);
   }
 
+  /**
+   * Takes over a WebTransport session that an HTTP/3 server has accepted; Node has none of its own. `webtransport` has to be
+   * in `transports`. The client's stream and its first packet have to come within `upgradeTimeout`.
+   *
+   * @param request what the server knows of the client's request. Without one, nothing can be asked of it, so the session is
+   *   refused where `origins`, `allowRequest`, `cors`, a middleware or a limit per address is in force.
+   * @returns a promise that resolves when it was let in or refused, and never rejects.
+   */
+  onWebTransportSession(session: WebTransportSession, request?: WebTransportRequest): Promise<void> {
+    return this.router.handleWebTransport(session, request);
+  }
+
   /** Handles an HTTP request that another node has handed over: it has passed the middlewares there. */
   handleRelayed(request: IncomingMessage, response: ServerResponse, facts: RelayedFacts): void {
     response.on('error', ignoreError);
@@ -223,6 +239,11 @@ export class Engine extends EventEmitter {
   log(message: string): void {
     if (this.opts.logger) this.opts.logger(message);
     else debug(message);
+  }
+
+  private asksForPolicy(): boolean {
+    const { transports, flashPolicy } = this.opts;
+    return flashPolicy !== false && transports.some((name) => TRANSPORT_KINDS.get(name)!.asksForPolicy);
   }
 
   private closeSessions(): void {
