@@ -115,6 +115,11 @@ export class Engine extends EventEmitter {
     return this.clients.size;
   }
 
+  /** Whether clients may be Flash movies. @internal */
+  get usesFlash(): boolean {
+    return this.opts.transports.some((name) => TRANSPORT_KINDS.get(name)!.usesFlash);
+  }
+
   /** Adds a middleware that every HTTP request and upgrade below the path passes. */
   use(middleware: Middleware): this {
     this.middlewares.push(middleware);
@@ -133,7 +138,7 @@ export class Engine extends EventEmitter {
       path: mountPath(options),
       destroyUpgrade: options.destroyUpgrade ?? DEFAULT_ATTACH_OPTIONS.destroyUpgrade,
       destroyUpgradeTimeout: options.destroyUpgradeTimeout ?? DEFAULT_ATTACH_OPTIONS.destroyUpgradeTimeout,
-      flashPolicy: this.asksForPolicy() ? new FlashPolicy(this.opts) : null,
+      flashPolicy: this.usesFlash && this.opts.flashPolicy !== false ? new FlashPolicy(this.opts) : null,
       handleRequest: (request, response) => this.handleRequest(request, response),
       handleUpgrade: (request, socket, head) => this.handleUpgrade(request, socket, head),
       serverClosed: () => this.closeSessions(),
@@ -239,11 +244,6 @@ export class Engine extends EventEmitter {
   log(message: string): void {
     if (this.opts.logger) this.opts.logger(message);
     else debug(message);
-  }
-
-  private asksForPolicy(): boolean {
-    const { transports, flashPolicy } = this.opts;
-    return flashPolicy !== false && transports.some((name) => TRANSPORT_KINDS.get(name)!.asksForPolicy);
   }
 
   private closeSessions(): void {

@@ -24,8 +24,8 @@ interface TransportFacts {
   readonly upgradesTo: readonly TransportName[];
   /** Whether stock clients know it; the others are offered to clients only that asked for resume. */
   readonly isStock: boolean;
-  /** Whether its clients first ask the port for a policy file: see `flash-policy.ts`. */
-  readonly asksForPolicy?: boolean;
+  /** Whether its clients are Flash movies, which need a movie, and a policy file: see `flash-policy.ts`. */
+  readonly usesFlash?: boolean;
 }
 
 /** A transport of ordinary HTTP requests. */
@@ -97,7 +97,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
       name: 'flashsocket',
       upgradesTo: [],
       isStock: false,
-      asksForPolicy: true,
+      usesFlash: true,
       needsHttpUpgrade: true,
       create: (init, connection) => new WebSocketTransport('flashsocket', init, connection),
     },
