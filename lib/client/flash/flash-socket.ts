@@ -34,7 +34,7 @@ export class FlashSocketTransport extends Transport implements WebSocketSink {
   declare readonly setTimeoutFn: typeof setTimeout;
   declare readonly clearTimeoutFn: typeof clearTimeout;
   private webSocket: FlashWebSocket | null = null;
-  private readonly timers: Timers<'open' | 'drain'>;
+  private readonly timers: Timers<'open' | 'drain' | 'end'>;
   private readonly onPageHide = (event: PageHideEvent): void => {
     this.webSocket?.close(true);
     if (event.persisted) this.onClose({ description: 'the page went away' });
@@ -42,7 +42,7 @@ export class FlashSocketTransport extends Transport implements WebSocketSink {
 
   constructor(opts: any) {
     super(opts);
-    this.timers = new Timers<'open' | 'drain'>(this);
+    this.timers = new Timers<'open' | 'drain' | 'end'>(this);
   }
 
   override get name(): 'flashsocket' {
@@ -107,12 +107,17 @@ export class FlashSocketTransport extends Transport implements WebSocketSink {
   }
 
   closed(): void {
-    this.onClose({ description: 'the server closed the connection' });
+    this.endSoon('the server closed the connection');
   }
 
   failed(problem: string): void {
     if (this.readyState === 'opening') this.onError('flash socket error', new Error(problem));
-    else this.onClose({ description: problem });
+    else this.endSoon(problem);
+  }
+
+  /** Ends when what came with the end has been read: socket.io-client looks at a message in the next microtask. */
+  private endSoon(description: string): void {
+    this.timers.start('end', 0, () => this.onClose({ description }));
   }
 
   private connect(): void {
