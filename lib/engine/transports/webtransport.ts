@@ -49,6 +49,7 @@ export class WebTransportConnection {
   private reader: WebTransportReader<Uint8Array> | null = null;
   private writer: WebTransportWriter | null = null;
   private readonly decoder: FrameDecoder;
+  private isClosing = false;
   private wasCut = false;
   private frames: Frame[] = [];
   /** What the decoder found wrong, after the frames that are left. */
@@ -120,6 +121,8 @@ export class WebTransportConnection {
 
   /** Ends the session when what was written has left, or after a time. */
   close(): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
     const { writer } = this;
     if (writer === null) {
       this.cut();
@@ -164,7 +167,7 @@ export class WebTransportTransport implements Transport {
   private readonly init: TransportInit;
   private ended: boolean;
   private readonly onWritten = (): void => this.written();
-  private readonly onFailed = (error: unknown): void => this.end('transport error', error);
+  private readonly onFailed = (error: unknown): void => this.failed(error);
 
   constructor(name: string, init: TransportInit, connection: WebTransportConnection) {
     this.name = name;
@@ -177,7 +180,7 @@ export class WebTransportTransport implements Transport {
     connection.session.closed.then(
       // what it said last may still be read
       () => setImmediate(() => this.end('transport close')),
-      this.onFailed,
+      (error: unknown) => this.end('transport error', error),
     );
     queueMicrotask(() => void this.read());
   }
@@ -235,7 +238,7 @@ export class WebTransportTransport implements Transport {
       this.end('transport close');
     } catch (error) {
       if (error instanceof FrameError) this.deliver(ERROR_PACKET);
-      else this.end('transport error', error);
+      else this.failed(error);
     }
   }
 
@@ -248,6 +251,12 @@ export class WebTransportTransport implements Transport {
 
   private deliver(packet: Packet): void {
     if (!this.ended) unhidden(() => this.sink.packet(packet));
+  }
+
+  /** The stream broke; whether the session was closed in order is told by the session, and not always first. */
+  private failed(error: unknown): void {
+    this.writable = false;
+    if (!this.ended) setTimeout(() => this.end('transport error', error), LINGER).unref();
   }
 
   private end(reason: 'transport close' | 'transport error', description?: unknown): void {
