@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { CorsOptions, CorsOptionsDelegate } from 'cors';
 import { InvalidOptionError } from './errors.js';
 import type { OriginRule } from './options.js';
@@ -27,14 +28,14 @@ export interface FlashPolicyOptions {
 /** What the player sends, with the NUL that ends it. */
 export const POLICY_REQUEST: Buffer = Buffer.from('<policy-file-request/>\0', 'latin1');
 
-const DOMAIN = /^(\*|(\*\.)?[a-z\d:]([a-z\d.:-]*[a-z\d:])?)$/i;
+const HOST = /^(\*|(\*\.)?[a-z\d]([a-z\d.-]*[a-z\d])?)$/i;
 const PORTS = /^(\*|\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*)$/;
 
 /** @throws InvalidOptionError for what cannot stand in a policy file. */
 export function checkFlashPolicy(option: FlashPolicyOptions | false | undefined): void {
   if (option === undefined || option === false) return;
   for (const domain of option.domains ?? []) {
-    if (!DOMAIN.test(domain)) {
+    if (!isHost(domain)) {
       throw new InvalidOptionError(
         'flashPolicy.domains',
         `names "${domain}", which is no host: without scheme and port`,
@@ -68,10 +69,14 @@ export class FlashPolicy {
   /** The lines of the file. @param address of this server, which the player connected to; the page's own, if it names no host. */
   lines(address: string | undefined, port: number | undefined): string[] {
     const own = address?.replace(/^::ffff:/i, '');
-    const domains = own !== undefined && DOMAIN.test(own) ? [own, ...this.domains] : this.domains;
+    const domains = own !== undefined && isHost(own) ? [own, ...this.domains] : this.domains;
     const ports = this.ports ?? String(port ?? '');
     return [...new Set(domains)].map((domain) => `<allow-access-from domain="${domain}" to-ports="${ports}"/>`);
   }
+}
+
+function isHost(text: string): boolean {
+  return HOST.test(text) || isIPv6(text);
 }
 
 /** A policy file of lines, with the NUL that the player waits for. */
@@ -86,7 +91,7 @@ function hostsOf(rules: readonly unknown[]): string[] {
     if (typeof rule !== 'string' || !URL.canParse(rule)) continue;
     const { hostname } = new URL(rule);
     const host = hostname.replace(/^\[|\]$/g, '');
-    if (DOMAIN.test(host) && !host.startsWith('*')) hosts.push(host);
+    if (isHost(host) && !host.startsWith('*')) hosts.push(host);
   }
   return hosts;
 }
