@@ -58,7 +58,16 @@ describe('the files of the package', () => {
       .filter((name) => name.endsWith('.ts'))
       .flatMap((name) => ['.js', '.js.map', '.d.ts'].map((suffix) => `dist/${name.replace(/\.ts$/, suffix)}`));
     expect(files).toEqual(
-      [...compiled, BUNDLE, `${BUNDLE}.map`, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].toSorted(),
+      [
+        ...compiled,
+        BUNDLE,
+        `${BUNDLE}.map`,
+        'dist/client/nestwire.swf',
+        'package.json',
+        'README.md',
+        'LICENSE',
+        'CHANGELOG.md',
+      ].toSorted(),
     );
   });
 
