@@ -66,7 +66,9 @@ export class WebTransportAcceptor {
     if (!isKnown && this.asksRequests()) throw new Refusal('FORBIDDEN', { name: 'WEBTRANSPORT_WITHOUT_REQUEST' });
     if (gate.middlewares.length > 0) {
       const response = new UpgradeResponse(new PassThrough().resume());
-      await Promise.race([gate.applyMiddlewares(request, response as never), once(response, 'finish')]);
+      // one that answers by itself goes on no more
+      const answered = once(response, 'finish');
+      await Promise.race([answered, gate.applyMiddlewares(request, response as never)]);
       if (response.writableEnded) throw new Refusal('FORBIDDEN', { name: 'MIDDLEWARE_ANSWERED' });
     }
     const sid = await firstPacket(connection);
