@@ -98,11 +98,7 @@ describe('a client of draft 76', () => {
     target.engine.on('connection', (session) => session.on('message', (data: unknown) => messages.push(data)));
     raw(
       target,
-      Buffer.concat([
-        Buffer.from(draftRequest(PATH) + EXAMPLE.key3),
-        Buffer.from('\0' + '4early'),
-        Buffer.from([0xff]),
-      ]),
+      Buffer.concat([Buffer.from(draftRequest(PATH) + EXAMPLE.key3), Buffer.from('\x004early'), Buffer.from([0xff])]),
     );
     await until(() => messages.length === 1);
     expect(messages).toEqual(['early']);

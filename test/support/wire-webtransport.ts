@@ -101,7 +101,7 @@ export function frameOf(payload: string | Buffer): Buffer {
       ? [length]
       : length < 65_536
         ? [126, length >> 8, length & 255]
-        : [127, 0, 0, 0, 0, ...Buffer.from(new Uint32Array([length]).buffer).reverse()];
+        : [127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((bits) => (length >> bits) & 255)];
   header[0]! |= isBinary ? 0x80 : 0;
   return Buffer.concat([Buffer.from(header), bytes]);
 }

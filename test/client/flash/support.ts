@@ -45,7 +45,6 @@ export class FakePage {
   }
 
   private createPlayer(): object {
-    const page = this;
     let socket: Socket | null = null;
     let state = 0;
     let received = Buffer.alloc(0);
@@ -54,18 +53,18 @@ export class FakePage {
       if (state < 2) [state, problem] = [how, why];
     };
     const callbacks = {
-      nestwireConnect(host: string, port: number) {
-        if (page.instead === 'throws') throw new Error('the movie is gone');
-        if (page.instead === 'fails to connect') return end(3, 'Error #2031');
+      nestwireConnect: (host: string, port: number) => {
+        if (this.instead === 'throws') throw new Error('the movie is gone');
+        if (this.instead === 'fails to connect') return end(3, 'Error #2031');
         socket = connectTcp(port, host, () => (state ||= 1));
-        page.sockets.push(socket);
+        this.sockets.push(socket);
         socket.on('data', (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
         socket.on('close', () => end(2)).on('error', (error) => end(3, error.message));
       },
-      nestwireSend(base64: string) {
+      nestwireSend: (base64: string) => {
         if (state !== 1) return false;
         const bytes = Buffer.from(base64, 'base64');
-        page.sent.push(bytes.length);
+        this.sent.push(bytes.length);
         socket!.write(bytes);
         return true;
       },
@@ -82,12 +81,12 @@ export class FakePage {
     };
     const player = {
       style: {},
-      remove: () => void page.present--,
-      load({ url }: { url: string }) {
-        page.loaded.push(url);
-        if (page.instead === 'fails to load') return Promise.reject(new Error('404'));
+      remove: () => void this.present--,
+      load: ({ url }: { url: string }) => {
+        this.loaded.push(url);
+        if (this.instead === 'fails to load') return Promise.reject(new Error('404'));
         // the movie runs some time later
-        if (page.instead !== 'nothing') setTimeout(() => Object.assign(player, callbacks), 5);
+        if (this.instead !== 'nothing') setTimeout(() => Object.assign(player, callbacks), 5);
         return Promise.resolve();
       },
     };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createPacketDecoderStream, createPacketEncoderStream } from 'engine.io-parser';
-import fc from 'fast-check';
+import { array, assert, asyncProperty, constantFrom, integer, oneof, string, uint8Array } from 'fast-check';
 import { codecFor } from '../../../lib/engine/protocol/codec.js';
 import {
   encodePackets,
@@ -82,17 +82,17 @@ describe('frames of WebTransport', () => {
   });
 });
 
-const data = fc.oneof(
-  fc.string({ unit: 'grapheme', maxLength: 300 }),
-  fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
-  fc.constantFrom('x'.repeat(126), 'x'.repeat(70_000), Buffer.alloc(65_536, 1)),
+const data = oneof(
+  string({ unit: 'grapheme', maxLength: 300 }),
+  uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+  constantFrom('x'.repeat(126), 'x'.repeat(70_000), Buffer.alloc(65_536, 1)),
 );
-const sizes = fc.array(fc.integer({ min: 1, max: 5_000 }), { minLength: 1, maxLength: 5 });
+const sizes = array(integer({ min: 1, max: 5_000 }), { minLength: 1, maxLength: 5 });
 
 describe('ours and those of engine.io-parser', () => {
   it('understand each other', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(data, { minLength: 1, maxLength: 8 }), sizes, async (all, pieces) => {
+    await assert(
+      asyncProperty(array(data, { minLength: 1, maxLength: 8 }), sizes, async (all, pieces) => {
         const packets = all.map(message);
         const stockDecoder = createPacketDecoderStream(1e9, 'nodebuffer');
         const writer = stockDecoder.writable.getWriter();
