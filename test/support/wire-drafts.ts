@@ -51,7 +51,9 @@ export class DraftClient {
     const key3 = randomBytes(8);
     this.socket = connect(Number(port), hostname);
     const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [named(name), value]));
-    this.socket.write(draftRequest(pathname + search, { Host: host, Origin: `http://${host}`, ...given }), 'latin1');
+    // what a page embeds has none
+    const origin = 'sec-fetch-site' in headers ? undefined : `http://${host}`;
+    this.socket.write(draftRequest(pathname + search, { Host: host, Origin: origin, ...given }), 'latin1');
     if (keyDelay > 0) setTimeout(() => this.socket.write(key3), keyDelay);
     else this.socket.write(key3);
     this.closed = new Promise((resolve) =>
