@@ -1,10 +1,11 @@
 /**
  * Bundles the client for a script tag: `dist/client/nestwire.js`, with its source map. Run after `nest build`.
+ * Puts the Flash movie beside it.
  *
  * The stock client is bundled from its modules, so both share one copy of engine.io-client. What either keeps to itself gets
  * short names: private members of ours, and names of the stock one that begin with `_`, as in its own minified builds.
  */
-import { readdirSync } from 'node:fs';
+import { copyFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { minify } from '@swc/core';
 import { build, transformWithEsbuild } from 'vite';
@@ -16,7 +17,8 @@ const BUILT = resolve('dist/client');
 const RESERVED = ['_placeholder', '_probe', '_transportsByName', '_cookieJar'];
 
 const sources = readdirSync('lib/client', { recursive: true })
-  .filter((name) => name.endsWith('.ts'))
+  // the Flash socket is not in it
+  .filter((name) => name.endsWith('.ts') && !name.startsWith('flash'))
   .map((name) => join('lib/client', name));
 
 const shortNames = {
@@ -94,3 +96,5 @@ await build({
     rollupOptions: { output: { freeze: false, generatedCode: { symbols: false } } },
   },
 });
+
+copyFileSync('flash/nestwire.swf', join(BUILT, 'nestwire.swf'));

@@ -1,6 +1,7 @@
 export { connect, type ConnectOptions, type TriedEngine } from './connect.js';
 export { EventSourceTransport } from './eventsource.js';
 export type { Attempt } from './fallback/course.js';
+export { FlashSocketTransport, type FlashSocketOptions } from './flash/flash-socket.js';
 export { MultipartTransport } from './multipart.js';
 export type { StreamingOptions } from './streaming-transport.js';
 export { transports, type ClientTransportName, type TransportsOptions } from './transports.js';

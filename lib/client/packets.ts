@@ -74,7 +74,8 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
-function base64(bytes: Uint8Array): string {
+/** Bytes as base64. */
+export function base64(bytes: Uint8Array): string {
   let binary = '';
   for (let i = 0; i < bytes.length; i += CHUNK) binary += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
   return btoa(binary);

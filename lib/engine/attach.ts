@@ -1,5 +1,7 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { ClientErrors } from './client-errors.js';
+import type { FlashPolicy } from './flash-policy.js';
 import { DEFAULT_ATTACH_OPTIONS, type AttachOptions } from './options.js';
 
 type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -9,6 +11,8 @@ export interface Mount {
   readonly path: string;
   readonly destroyUpgrade: boolean;
   readonly destroyUpgradeTimeout: number;
+  /** What the port answers to Flash players; null: nothing. */
+  readonly flashPolicy: FlashPolicy | null;
   handleRequest(request: IncomingMessage, response: ServerResponse): void;
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** The HTTP server has closed. */
@@ -28,6 +32,8 @@ export function mountPath(options: AttachOptions): string {
 export class Mounts {
   private readonly mounts: Mount[] = [];
   private earlierListeners: RequestListener[];
+  /** Null: nobody wants to hear of them. */
+  private clientErrors: ClientErrors | null = null;
 
   private constructor(private readonly server: HttpServer) {
     stopRefusing.call(server);
@@ -50,12 +56,15 @@ export class Mounts {
 
   add(mount: Mount): void {
     this.mounts.push(mount);
+    if (mount.flashPolicy !== null) (this.clientErrors ??= new ClientErrors(this.server)).add(mount.flashPolicy);
   }
 
   /** Takes a mount away; does nothing when it is not there. */
   remove(mount: Mount): void {
     const index = this.mounts.indexOf(mount);
-    if (index >= 0) this.mounts.splice(index, 1);
+    if (index < 0) return;
+    this.mounts.splice(index, 1);
+    if (mount.flashPolicy !== null && this.clientErrors?.remove(mount.flashPolicy) === false) this.clientErrors = null;
     if (this.mounts.length === 0) this.giveBack();
   }
 

@@ -8,6 +8,7 @@ import { mountPath, Mounts, type Mount } from './attach.js';
 import { guardCors } from './cors.js';
 import { Drain, type DrainOptions } from './drain.js';
 import { Deadlines, type DeadlineQueue } from './deadlines.js';
+import { FlashPolicy } from './flash-policy.js';
 import { Flusher } from './flusher.js';
 import { Headers } from './headers.js';
 import { Heartbeat } from './heartbeat.js';
@@ -22,8 +23,10 @@ import {
 import type { Relay, RelayedFacts, RelayStats } from './relay.js';
 import { Router } from './router.js';
 import type { EngineRequest, Session } from './session.js';
+import { TRANSPORT_KINDS, type WebTransportSession } from './transports/registry.js';
 import type { Confirmable, TransportHost, TransportResponse } from './transports/transport.js';
 import type { Upgrade } from './upgrade.js';
+import type { WebTransportRequest } from './webtransport-acceptor.js';
 
 const debug = debuglog('nestwire');
 
@@ -112,6 +115,11 @@ export class Engine extends EventEmitter {
     return this.clients.size;
   }
 
+  /** Whether clients may be Flash movies. @internal */
+  get usesFlash(): boolean {
+    return this.opts.transports.some((name) => TRANSPORT_KINDS.get(name)!.usesFlash);
+  }
+
   /** Adds a middleware that every HTTP request and upgrade below the path passes. */
   use(middleware: Middleware): this {
     this.middlewares.push(middleware);
@@ -130,6 +138,7 @@ export class Engine extends EventEmitter {
       path: mountPath(options),
       destroyUpgrade: options.destroyUpgrade ?? DEFAULT_ATTACH_OPTIONS.destroyUpgrade,
       destroyUpgradeTimeout: options.destroyUpgradeTimeout ?? DEFAULT_ATTACH_OPTIONS.destroyUpgradeTimeout,
+      flashPolicy: this.usesFlash && this.opts.flashPolicy !== false ? new FlashPolicy(this.opts) : null,
       handleRequest: (request, response) => this.handleRequest(request, response),
       handleUpgrade: (request, socket, head) => this.handleUpgrade(request, socket, head),
       serverClosed: () => this.closeSessions(),
@@ -187,6 +196,18 @@ export class Engine extends EventEmitter {
   /** Handles an HTTP Upgrade, whatever its path. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.router.handleUpgrade(request, socket, head);
+  }
+
+  /**
+   * Takes over a WebTransport session that an HTTP/3 server has accepted; Node has none of its own. `webtransport` has to be
+   * in `transports`. The client's stream and its first packet have to come within `upgradeTimeout`.
+   *
+   * @param request what the server knows of the client's request. Without one, nothing can be asked of it, so the session is
+   *   refused where `origins`, `allowRequest`, `cors`, a middleware or a limit per address is in force.
+   * @returns a promise that resolves when it was let in or refused, and never rejects.
+   */
+  onWebTransportSession(session: WebTransportSession, request?: WebTransportRequest): Promise<void> {
+    return this.router.handleWebTransport(session, request);
   }
 
   /** Handles an HTTP request that another node has handed over: it has passed the middlewares there. */

@@ -3,12 +3,17 @@ import { Refusal } from './errors.js';
 import type { ResolvedOptions } from './options.js';
 import { announcesBody, headerBytes, protocolOf } from './request.js';
 import type { EngineRequest, Session } from './session.js';
-import { TRANSPORT_KINDS, type TransportKind } from './transports/registry.js';
+import {
+  TRANSPORT_KINDS,
+  type HttpTransportKind,
+  type TransportKind,
+  type UpgradeTransportKind,
+} from './transports/registry.js';
 
 /** What a request turned out to be. */
 export interface Examined {
   /** The transport it names. */
-  readonly kind: TransportKind;
+  readonly kind: HttpTransportKind | UpgradeTransportKind;
   /** The session it names; none: it is a handshake. */
   readonly session: Session | undefined;
 }
@@ -28,6 +33,7 @@ export interface ExaminedBy {
 export function examine(engine: ExaminedBy, request: EngineRequest, isUpgrade: boolean): Examined {
   const { opts } = engine;
   const kind = examineHead(opts, request);
+  if (kind.needsHttp3) throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_HANDSHAKE_ERROR' });
   const { sid } = request._query;
   if (!sid) {
     if (request.method !== 'GET') throw new Refusal('BAD_HANDSHAKE_METHOD', { method: request.method });

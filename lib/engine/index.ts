@@ -4,6 +4,7 @@ import type { AttachOptions, EngineOptions } from './options.js';
 
 export { Engine, type EngineStats } from './engine.js';
 export type { DrainOptions } from './drain.js';
+export type { FlashPolicyOptions } from './flash-policy.js';
 export type { Relay, RelayedFacts, RelayOwner, RelayStats } from './relay.js';
 export { Session, type EngineRequest, type ReadyState, type SendCallback } from './session.js';
 export type { AttachOptions, EngineOptions, LimitOptions, OriginRule, ResolvedOptions } from './options.js';
@@ -12,7 +13,8 @@ export type { Middleware } from './middleware.js';
 export type { ProtocolVersion } from './protocol/codec.js';
 export type { Packet, PacketType, RawData, WriteOptions } from './protocol/packet.js';
 export type { Transport } from './transports/transport.js';
-export type { TransportName } from './transports/registry.js';
+export type { TransportName, WebTransportSession } from './transports/registry.js';
+export type { WebTransportRequest } from './webtransport-acceptor.js';
 export { InvalidOptionError } from './errors.js';
 
 /** Makes an engine and attaches it to an HTTP server. */

@@ -3,6 +3,7 @@ import type { SerializeOptions } from 'cookie';
 import type { CorsOptions, CorsOptionsDelegate } from 'cors';
 import type { PerMessageDeflateOptions } from 'ws';
 import { InvalidOptionError } from './errors.js';
+import { checkFlashPolicy, type FlashPolicyOptions } from './flash-policy.js';
 import type { RawData } from './protocol/packet.js';
 import { DEFAULT_TRANSPORTS, TRANSPORT_KINDS, type TransportName } from './transports/registry.js';
 
@@ -68,6 +69,17 @@ export interface EngineOptions {
   transports?: readonly TransportName[];
   /** Whether a session may change its transport. Default true. */
   allowUpgrades?: boolean;
+  /**
+   * Whether WebSocket clients from before RFC 6455 may connect: those of draft-hixie-76, as the Flash file of socket.io 0.9.
+   * Text only, messages up to 262,144 bytes, and an Origin is required. Default false: its frames are not masked.
+   */
+  drafts?: boolean;
+  /**
+   * Who gets a policy file by which a Flash player lets a movie open a connection to this port. Asked for, and answered, only
+   * where `transports` has `flashsocket`; false: never. Default: movies of the hosts that `origins` and `cors.origin` name
+   * as texts, and of the address that the player connects to. A movie that is let in may send as any Origin it likes.
+   */
+  flashPolicy?: FlashPolicyOptions | false;
   /** WebSocket compression (RFC 7692), parameters of `ws`. Default false. */
   perMessageDeflate?: boolean | PerMessageDeflateOptions;
   /** Compression of HTTP answers of at least `threshold` bytes (1,024), zlib parameters; false turns it off. */
@@ -120,7 +132,11 @@ export interface AttachOptions {
 }
 
 /** Options with all defaults in place. */
-export interface ResolvedOptions extends Omit<Required<EngineOptions>, 'httpCompression' | 'limits' | 'cookie'> {
+export interface ResolvedOptions extends Omit<
+  Required<EngineOptions>,
+  'httpCompression' | 'limits' | 'cookie' | 'flashPolicy'
+> {
+  readonly flashPolicy: FlashPolicyOptions | false | undefined;
   readonly httpCompression: false | { readonly threshold: number; readonly [zlibOption: string]: unknown };
   readonly perMessageDeflate: false | PerMessageDeflateOptions;
   readonly cookie: false | (SerializeOptions & { name: string });
@@ -156,6 +172,8 @@ export const DEFAULT_OPTIONS = {
   cookie: false,
   cors: false,
   allowEIO3: false,
+  drafts: false,
+  flashPolicy: undefined,
   origins: undefined,
   trustProxy: undefined,
   recycleBytes: 4 * 1024 * 1024,
@@ -206,6 +224,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
       throw new InvalidOptionError(name, `must be at most ${MAX_TIMER} ms, the longest a timer can wait`);
     }
   }
+  checkFlashPolicy(given.flashPolicy);
   return {
     ...DEFAULT_OPTIONS,
     ...given,

@@ -57,6 +57,14 @@ export function requestedHost(request: IncomingMessage, trust: TrustProxy | unde
   return request.headers.host;
 }
 
+/** Whether the client speaks TLS, with this server or with a proxy that is believed. */
+export function usesTls(request: EngineRequest, trust: TrustProxy | undefined): boolean {
+  if ((request.socket as { encrypted?: boolean } | undefined)?.encrypted) return true;
+  const forwarded = request.headers['x-forwarded-proto'];
+  const isTrusted = request.isRelayed || (trust !== undefined && trust(request.socket?.remoteAddress ?? '', 0));
+  return Boolean(isTrusted) && typeof forwarded === 'string' && /^(https|wss)\b/i.test(forwarded);
+}
+
 /** Whether a request says that it has a body. */
 export function announcesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

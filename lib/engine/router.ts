@@ -12,7 +12,7 @@ import { codecFor } from './protocol/codec.js';
 import type { Relay, RelayedFacts } from './relay.js';
 import { clientAddress, compileTrust, protocolOf, quoted, withQuery, type TrustProxy } from './request.js';
 import { Session, type EngineRequest } from './session.js';
-import type { HttpTransportKind, TransportKind } from './transports/registry.js';
+import type { HttpTransportKind, TransportKind, WebTransportSession } from './transports/registry.js';
 import {
   ANSWER_HEADERS,
   NOBODY,
@@ -23,31 +23,34 @@ import {
 import { Upgrade } from './upgrade.js';
 import { UpgradeResponse, writeRawResponse } from './upgrade-response.js';
 import { WebSocketAcceptor } from './websocket-acceptor.js';
+import { WebTransportAcceptor, type Gate, type WebTransportRequest } from './webtransport-acceptor.js';
 
 /**
  * Takes each request through what it has to pass (middlewares, protocol, origin, and for a handshake limits and
  * `allowRequest`), and hands it to its session's transport; refuses it on the way.
  */
-export class Router {
+export class Router implements Gate {
   private readonly trust: TrustProxy | undefined;
   private readonly origins: OriginPolicy;
   private readonly admission: Admission;
   private readonly handshakes: HandshakePackets;
   private readonly webSockets: WebSocketAcceptor;
+  private readonly webTransports: WebTransportAcceptor;
   private readonly handOver: HandOver;
 
   constructor(
     private readonly engine: Engine,
     private readonly host: TransportHost,
     private readonly headers: Headers,
-    private readonly middlewares: readonly Middleware[],
+    readonly middlewares: readonly Middleware[],
   ) {
     const { opts } = engine;
     this.trust = compileTrust(opts.trustProxy);
     this.origins = new OriginPolicy(opts, this.trust);
     this.admission = new Admission(opts.limits);
     this.handshakes = new HandshakePackets(opts);
-    this.webSockets = new WebSocketAcceptor(opts, headers);
+    this.webSockets = new WebSocketAcceptor(opts, headers, this.trust);
+    this.webTransports = new WebTransportAcceptor(engine, this);
     this.handOver = new HandOver(engine, this.origins, this.trust, host);
   }
 
@@ -78,6 +81,11 @@ export class Router {
     this.serveUpgrade(request, socket, head, facts).catch((error: unknown) =>
       this.refuseUpgrade(request, socket, error),
     );
+  }
+
+  /** Takes over a WebTransport session. Never rejects. */
+  handleWebTransport(session: WebTransportSession, given: WebTransportRequest | undefined): Promise<void> {
+    return this.webTransports.accept(session, given);
   }
 
   /** A session ended. */
@@ -145,8 +153,8 @@ export class Router {
     await this.checkOrigin(request, session, relayed);
     const id = session === undefined ? await this.admit(request) : session.id;
     if (socket.destroyed) return;
-    if (session === undefined) this.confirm(id, request);
-    this.webSockets.accept(request, socket, head, (connection) => {
+    const confirm = session === undefined ? () => this.confirm(id, request) : noop;
+    await this.webSockets.accept(request, socket, head, confirm, (connection) => {
       socket.off('error', ignoreError);
       if (session === undefined && !this.host.closing) {
         this.openSession(id, kind, kind.create(this.transportInit(request), connection), request);
@@ -160,7 +168,8 @@ export class Router {
     });
   }
 
-  private async applyMiddlewares(request: EngineRequest, response: ServerResponse): Promise<void> {
+  /** @internal */
+  async applyMiddlewares(request: EngineRequest, response: ServerResponse): Promise<void> {
     try {
       await runMiddlewares(this.middlewares, request, response);
     } catch (error) {
@@ -181,13 +190,8 @@ export class Router {
     return new Upgrade(session, kind.create(this.transportInit(request))).candidate;
   }
 
-  private openSession(
-    id: string,
-    kind: TransportKind,
-    transport: Transport,
-    request: EngineRequest,
-    begin = noop,
-  ): void {
+  /** @internal */
+  openSession(id: string, kind: TransportKind, transport: Transport, request: EngineRequest, begin = noop): void {
     const { engine } = this;
     const address = clientAddress(request, this.trust);
     const session = new Session(id, engine, transport, request, protocolOf(request), address);
@@ -199,7 +203,8 @@ export class Router {
     if (!unhidden(() => engine.emit('connection', session))) session.close(true);
   }
 
-  private transportInit(request: EngineRequest): TransportInit {
+  /** @internal */
+  transportInit(request: EngineRequest): TransportInit {
     return {
       host: this.host,
       codec: codecFor(protocolOf(request)),
@@ -208,11 +213,8 @@ export class Router {
     };
   }
 
-  private async checkOrigin(
-    request: EngineRequest,
-    session: Session | undefined,
-    relayed: RelayedFacts | null,
-  ): Promise<void> {
+  /** @internal */
+  async checkOrigin(request: EngineRequest, session: Session | undefined, relayed: RelayedFacts | null): Promise<void> {
     const { origin, host } = request.headers;
     // the session's own page: it passed the check at the handshake
     if (session !== undefined && session.origin === origin) return;
@@ -225,8 +227,8 @@ export class Router {
     throw new Refusal('FORBIDDEN', { name: 'ORIGIN_NOT_ALLOWED', origin });
   }
 
-  /** Everything a handshake has to pass; gives the id of the new session. */
-  private async admit(request: EngineRequest): Promise<string> {
+  /** Everything a handshake has to pass; gives the id of the new session. @internal */
+  async admit(request: EngineRequest): Promise<string> {
     const { engine } = this;
     if (engine.isDraining) throw new Refusal('SHUTTING_DOWN');
     this.admission.checkHandshake(clientAddress(request, this.trust), engine.clients.size);
@@ -240,8 +242,8 @@ export class Router {
     return engine.relay === null || id === '' ? id : namedBy(engine.relay, id);
   }
 
-  /** What has to hold at the moment a session opens: others may have opened while this handshake waited. */
-  private confirm(id: string, request: EngineRequest): void {
+  /** What has to hold at the moment a session opens: others may have opened while this handshake waited. @internal */
+  confirm(id: string, request: EngineRequest): void {
     const { engine } = this;
     if (id === '' || engine.clients.has(id)) {
       throw new Refusal('BAD_REQUEST', { name: 'ID_GENERATION_ERROR', error: new Error(`id "${id}" is in use`) });
@@ -272,7 +274,8 @@ export class Router {
     writeRawResponse(socket, status, REFUSED_UPGRADE, message);
   }
 
-  private refused(req: EngineRequest, error: unknown): Refusal {
+  /** @internal */
+  refused(req: EngineRequest, error: unknown): Refusal {
     const { engine } = this;
     // anything but a Refusal is a defect, ours or a listener's: the client hears of a bad request, the log of the error
     const refusal = error instanceof Refusal ? error : new Refusal('BAD_REQUEST', { name: 'UNEXPECTED_ERROR', error });
@@ -329,7 +332,7 @@ function unhidden(run: () => void): boolean {
 }
 
 function noop(): void {
-  // a WebSocket has no first request
+  // a WebSocket has no first request, and a session that is there needs no confirmation
 }
 
 function ignoreError(): void {

@@ -3,8 +3,10 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { InvalidOptionError } from './errors.js';
 import type { Headers } from './headers.js';
 import type { ResolvedOptions } from './options.js';
+import type { TrustProxy } from './request.js';
 import type { EngineRequest } from './session.js';
 import type { WebSocketCloser, WebSocketConnection } from './transports/websocket.js';
+import { acceptDraft, isDraft, MAX_DRAFT_BYTES, type DraftOptions } from './websocket-draft.js';
 
 /** Milliseconds after which a WebSocket is cut whose client does not answer our close frame. */
 const CLOSE_TIMEOUT = 30_000;
@@ -22,17 +24,20 @@ interface WebSocketServerLike {
   close(): void;
 }
 
-/** Takes upgrade requests through the WebSocket handshake (RFC 6455, section 4.2). */
+/** Takes upgrade requests through the WebSocket handshake: RFC 6455, section 4.2, and the one before it where it is on. */
 export class WebSocketAcceptor {
   private readonly server: WebSocketServerLike;
   /** Whether `ws` itself is below, whose frames may be written beside it. */
   private readonly isOwn: boolean;
   private readonly closer = new ClosingWebSockets();
+  /** Null: the draft is not spoken. */
+  private readonly drafts: DraftOptions | null;
 
   /** @throws InvalidOptionError when `wsEngine` is no WebSocket server class. */
   constructor(
     opts: ResolvedOptions,
     private readonly headers: Headers,
+    trust: TrustProxy | undefined,
   ) {
     const wsEngine: unknown = opts.wsEngine ?? WebSocketServer;
     if (typeof wsEngine !== 'function') {
@@ -49,14 +54,26 @@ export class WebSocketAcceptor {
       closeTimeout: CLOSE_TIMEOUT,
     });
     this.server.on?.('headers', (lines, request) => headers.decorateUpgrade(lines, request));
+    const maxBytes = Math.min(opts.maxHttpBufferSize, MAX_DRAFT_BYTES);
+    this.drafts = opts.drafts ? { maxBytes, maxChunks: opts.limits.maxBufferedChunks, trust, headers } : null;
   }
 
   /**
    * Takes a request through the handshake. One that is no WebSocket handshake is answered by the WebSocket server.
    *
+   * @param confirm what has to hold when the connection is taken; throws a Refusal.
    * @param take gets the connection, before anything is read from it.
    */
-  accept(request: EngineRequest, socket: Duplex, head: Buffer, take: (connection: WebSocketConnection) => void): void {
+  accept(
+    request: EngineRequest,
+    socket: Duplex,
+    head: Buffer,
+    confirm: () => void,
+    take: (connection: WebSocketConnection) => void,
+  ): void | Promise<void> {
+    if (this.drafts !== null && isDraft(request))
+      return this.acceptDraft(this.drafts, request, socket, head, confirm, take);
+    confirm();
     // the answer to the handshake leaves together with the first packet
     socket.cork();
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
@@ -71,6 +88,28 @@ export class WebSocketAcceptor {
   close(): void {
     this.server.close();
     this.closer.endSoon();
+  }
+
+  private async acceptDraft(
+    options: DraftOptions,
+    request: EngineRequest,
+    socket: Duplex,
+    head: Buffer,
+    confirm: () => void,
+    take: (connection: WebSocketConnection) => void,
+  ): Promise<void> {
+    const draft = await acceptDraft(request, socket, head, options);
+    this.headers.upgraded(request);
+    if (draft === null) return;
+    try {
+      confirm();
+    } catch (error) {
+      // the answer has been given, so the end is all that can be told
+      draft.terminate();
+      throw error;
+    }
+    take({ webSocket: draft.asWebSocket(), socket: null, closer: this.closer, isTextOnly: true });
+    draft.start();
   }
 }
 

@@ -36,7 +36,7 @@ export function createSocketIoServer(target: HttpServer | number, options: Bound
   // the engine's own typings differ from stock ones in `transports` and `cors`, which socket.io only passes on
   const io = new Server(opts as Partial<ServerOptions>);
   const engine = new Engine(opts);
-  if (options.serveClient !== false) engine.onStatic = new ClientFiles(path, options.cors).handle;
+  if (options.serveClient !== false) engine.onStatic = new ClientFiles(path, options.cors, engine.usesFlash).handle;
   io.bind(engine);
   const httpServer = typeof target === 'number' ? createServer(answerNotFound) : target;
   engine.attach(httpServer, opts);

@@ -24,6 +24,15 @@ export const STOCK_CLIENT_FILES = [
 /** The build of our client, which has the stock one in it, and its source map. */
 export const OWN_CLIENT_FILES = ['nestwire.js', 'nestwire.js.map'] as const;
 
+/** The Flash movie of our client, for servers that speak to Flash players. */
+export const FLASH_FILE = 'nestwire.swf';
+
+const TYPES: Readonly<Record<string, string>> = {
+  js: 'application/javascript; charset=utf-8',
+  map: 'application/json; charset=utf-8',
+  swf: 'application/x-shockwave-flash',
+};
+
 /** Best first. Each is made once a file and kept: a file has at most three of them, and a megabyte holds them all. */
 const ENCODERS = {
   br: promisify(brotliCompress),
@@ -50,7 +59,7 @@ type Answer = (request: IncomingMessage, response: ServerResponse, next: (error?
 
 /**
  * Serves the browser builds of the clients below a path: the stock ones, `<path>/socket.io.js` and its siblings, and ours,
- * `<path>/nestwire.js`.
+ * `<path>/nestwire.js`, with its Flash movie where one is wanted.
  * Answers as socket.io does: `Cache-Control: public, max-age=0`, an ETag with the version, 304, br, gzip or deflate.
  */
 export class ClientFiles {
@@ -61,8 +70,9 @@ export class ClientFiles {
   /**
    * @param path without a trailing slash.
    * @param corsOptions options of the `cors` package; without them no CORS headers are sent.
+   * @param withFlash whether the Flash movie is served.
    */
-  constructor(path: string, corsOptions?: CorsOptions | CorsOptionsDelegate | false) {
+  constructor(path: string, corsOptions?: CorsOptions | CorsOptionsDelegate | false, withFlash = false) {
     this.prefix = `${path}/`;
     this.allowOrigin = corsOptions ? (cors(guardCors(corsOptions)) as unknown as Answer) : null;
     const load = createRequire(import.meta.url);
@@ -70,12 +80,13 @@ export class ClientFiles {
     this.addAll(STOCK_CLIENT_FILES, join(stock, 'client-dist'), load('socket.io/package.json') as Manifest);
     // the same from `lib` and from `dist`
     const own = fileURLToPath(new URL('../../dist/client', import.meta.url));
-    this.addAll(OWN_CLIENT_FILES, own, load('../../package.json') as Manifest);
+    const files = withFlash ? [...OWN_CLIENT_FILES, FLASH_FILE] : OWN_CLIENT_FILES;
+    this.addAll(files, own, load('../../package.json') as Manifest);
   }
 
   /** Makes a file available as `<path>/<name>`; the version is what its ETag says. */
   add(name: string, path: string, version: string): void {
-    const contentType = `application/${name.endsWith('.map') ? 'json' : 'javascript'}; charset=utf-8`;
+    const contentType = TYPES[name.slice(name.lastIndexOf('.') + 1)]!;
     this.files.set(name, { path, contentType, etag: `"${version}"`, bodies: new Map() });
   }
 

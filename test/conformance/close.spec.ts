@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { backUp, sessionClosed, until, useEngines, type Harness, type SessionLike } from '../support/wire-engine.js';
-import { message, rows, type Connection, type OpenOptions, type Row } from '../support/wire-rows.js';
+import { message, everyRow, type Connection, type OpenOptions, type Row } from '../support/wire-rows.js';
 
 const start = useEngines();
 
@@ -14,7 +14,7 @@ async function connect(
   return { target, client, session: await target.sessions.next() };
 }
 
-describe.each(rows)('close over $name', (row) => {
+describe.each(everyRow)('close over $name', (row) => {
   it('by the client ends the session', async () => {
     const { target, client, session } = await connect(row);
     const ended = sessionClosed(session);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { event, sessionClosed, useEngines, type Harness, type SessionLike } from '../support/wire-engine.js';
-import { message, rows, type Connection, type Row } from '../support/wire-rows.js';
+import { message, everyRow, type Connection, type Row } from '../support/wire-rows.js';
 
 const start = useEngines();
 
@@ -10,7 +10,7 @@ async function connect(row: Row, options = {}): Promise<{ target: Harness; clien
   return { target, client, session: await target.sessions.next() };
 }
 
-describe.each(rows.filter((row) => row.protocol === 4))('heartbeat over $name', (row) => {
+describe.each(everyRow.filter((row) => row.protocol === 4))('heartbeat over $name', (row) => {
   it('is a ping from the server and a pong from the client, again and again', async () => {
     const { client, session } = await connect(row, { pingInterval: 30, pingTimeout: 5_000 });
     for (let round = 0; round < 3; round++) {
@@ -84,7 +84,7 @@ describe.each(rows.filter((row) => row.protocol === 4))('heartbeat over $name', 
   });
 });
 
-describe.each(rows.filter((row) => row.protocol === 3))('heartbeat over $name', (row) => {
+describe.each(everyRow.filter((row) => row.protocol === 3))('heartbeat over $name', (row) => {
   it('is a ping from the client and a pong from the server, again and again', async () => {
     const { client, session } = await connect(row, { pingInterval: 5_000, pingTimeout: 5_000 });
     for (let round = 0; round < 3; round++) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import type { Answer } from '../support/wire-http.js';
 import { event, sessionClosed, until, useEngines, type Harness, type SessionLike } from '../support/wire-engine.js';
-import { message, rows, type Connection, type Row } from '../support/wire-rows.js';
+import { message, everyRow, type Connection, type Row } from '../support/wire-rows.js';
 
 const start = useEngines();
 
@@ -39,7 +39,7 @@ const binaries = {
   '100 KB': randomBytes(102_400),
 };
 
-describe.each(rows)('messages over $name', (row) => {
+describe.each(everyRow)('messages over $name', (row) => {
   it.each(Object.entries(texts))('carry %s up and down', async (_what, text) => {
     const { client, session } = await connect(row);
     session.on('message', (data) => session.send(data));
@@ -176,7 +176,7 @@ describe.each(rows)('messages over $name', (row) => {
   });
 });
 
-describe.each(rows)('payload limit over $name', (row) => {
+describe.each(everyRow)('payload limit over $name', (row) => {
   const limit = 2_000;
 
   /** A text message of exactly this many bytes on the wire. */

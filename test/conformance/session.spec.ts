@@ -9,7 +9,7 @@ import {
   type Harness,
   type SessionLike,
 } from '../support/wire-engine.js';
-import { message, rows, type Connection, type OpenOptions, type Row } from '../support/wire-rows.js';
+import { message, everyRow, type Connection, type OpenOptions, type Row } from '../support/wire-rows.js';
 
 const start = useEngines();
 
@@ -23,7 +23,7 @@ async function connect(
   return { target, client, session };
 }
 
-describe.each(rows)('session over $name', (row) => {
+describe.each(everyRow)('session over $name', (row) => {
   it('calls back once for each send, in order, when the packets have left', async () => {
     const { client, session } = await connect(row);
     const left: string[] = [];

@@ -294,8 +294,8 @@ describe.each(STREAMS)('the offers to %s', (transport) => {
       const { text } = await ask(`${urlOf(target, 'polling')}${query}`);
       return JSON.parse(text.slice(1)).upgrades;
     };
-    expect(await offers('')).toEqual(['websocket']);
-    expect(await offers('&resume=1')).toEqual(['websocket', 'eventsource', 'multipart']);
+    expect(await offers('')).toEqual(['websocket', 'webtransport']);
+    expect(await offers('&resume=1')).toEqual(['websocket', 'webtransport', 'eventsource', 'multipart', 'flashsocket']);
   });
 
   it('are refused in revision 3, with code 5', async () => {

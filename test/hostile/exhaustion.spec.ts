@@ -18,7 +18,7 @@ const start = useEngines();
 const polling = rowOf('polling/4');
 const counted = streamRows.slice(0, 2);
 const plain = streamRows.filter(({ name }) => name.endsWith('plain'));
-const posting = rows.filter(({ transport, name }) => transport !== 'websocket' && !name.endsWith('b64'));
+const posting = rows.filter(({ answersPerExchange, name }) => answersPerExchange && !name.endsWith('b64'));
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

@@ -76,6 +76,7 @@ describe('the files of the package', () => {
         ...[...layers].flatMap((name) => [`dist/layers/${name}.js`, `dist/layers/${name}.js.map`]),
         BUNDLE,
         `${BUNDLE}.map`,
+        'dist/client/nestwire.swf',
         'package.json',
         'README.md',
         'LICENSE',

@@ -164,6 +164,21 @@ describe('client files', () => {
     expect(await ask(bases['turned off']!.ours, `/socket.io/${name}`, known)).toMatchObject({ status: 400 });
   });
 
+  it('have the Flash movie where Flash sockets are enabled, and nowhere else', async () => {
+    const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+    const known = { 'if-none-match': `"${version}"` };
+    const io = createSocketIoServer(0, { transports: ['flashsocket', 'polling'] });
+    const { httpServer } = io as unknown as { httpServer: HttpServer };
+    await once(httpServer, 'listening');
+    const base = `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`;
+    try {
+      expect(await ask(base, '/socket.io/nestwire.swf', known)).toMatchObject({ status: 304 });
+      expect(await ask(bases['plain']!.ours, '/socket.io/nestwire.swf', known)).toMatchObject({ status: 400 });
+    } finally {
+      await io.close();
+    }
+  });
+
   it('say by what they vary', async () => {
     expect((await ask(bases['plain']!.ours, '/socket.io/socket.io.js')).headers.vary).toBe('Accept-Encoding');
     expect((await ask(bases['with CORS']!.ours, '/socket.io/socket.io.js')).headers.vary).toBe(

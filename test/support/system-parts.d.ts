@@ -1,4 +1,4 @@
-export type SystemPart = 'chromium' | 'firefox-esr' | 'redis-server' | 'nginx' | 'openssl';
+export type SystemPart = 'chromium' | 'firefox-esr' | 'redis-server' | 'nginx' | 'openssl' | 'haxe';
 export declare const SYSTEM_PARTS: Record<SystemPart, { why: string; programs: string[] }>;
 export declare function findPart(name: SystemPart): string | undefined;
 export declare function requirePart(name: SystemPart): string;

@@ -1,5 +1,5 @@
 /**
- * The programs that the system specs start and npm cannot install: two browsers, Redis, nginx and OpenSSL.
+ * The programs that the system specs start and npm cannot install: two browsers, Redis, nginx, OpenSSL and the Haxe compiler.
  *
  * `run.js` installs what is missing before it starts, so a spec may take each of them for granted: there is no
  * "skip when absent".
@@ -15,6 +15,7 @@ export const SYSTEM_PARTS = {
   'redis-server': { why: 'specs of several nodes', programs: ['redis-server'] },
   nginx: { why: 'specs behind a proxy', programs: ['nginx'] },
   openssl: { why: 'specs with TLS', programs: ['openssl'] },
+  haxe: { why: 'the spec of the Flash file', programs: ['haxe'] },
 };
 
 /** Debian keeps daemons in sbin, which is not in the PATH of an ordinary user. */

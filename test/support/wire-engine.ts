@@ -104,8 +104,12 @@ export interface StartOptions {
  * the test adds.
  */
 export function engineOptions(options: Options = {}): Options {
-  const transports = ['polling', 'websocket', ...(ours ? ['eventsource', 'multipart'] : [])];
-  return { transports, allowEIO3: true, ...options };
+  const transports = [
+    'polling',
+    'websocket',
+    ...(ours ? ['eventsource', 'multipart', 'flashsocket', 'webtransport'] : []),
+  ];
+  return { transports, allowEIO3: true, ...(ours && { drafts: true }), ...options };
 }
 
 /** A function that starts an engine on a free loopback port; all of them, and their clients, end after each test. */

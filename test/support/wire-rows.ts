@@ -7,14 +7,17 @@ import {
   decodeText,
   encodeFrame,
   encodePayload,
+  encodeText,
   message,
   type Protocol,
   type WirePacket,
 } from './wire-codec.js';
-import { ours, type Target } from './wire-engine.js';
+import { DraftClient } from './wire-drafts.js';
+import { ours, type Harness, type Target } from './wire-engine.js';
 import type { StreamName } from './wire-parsers.js';
 import { Queue } from './wire-queue.js';
 import { StreamClient } from './wire-streams.js';
+import { memorySessions, WebTransportClient } from './wire-webtransport.js';
 
 /** The JSON of the open packet. */
 export interface Handshake {
@@ -89,7 +92,7 @@ export interface Row {
   /** Bytes that count against maxPayload when this packet is sent alone. */
   wireSize(packet: WirePacket): number;
   /** What a packet over the limit leads to. */
-  oversize: { answer: { status: number } | { closeCode: number }; sessionReason: string | undefined };
+  oversize: { answer: { status: number } | { closeCode: number | undefined }; sessionReason: string | undefined };
   /** Close reason of the session when the client leaves by close() and by drop(). */
   reasons: { close: string; drop: string };
   /** Engine options under which it is soon noticed that a client has vanished: none where its connection tells. */
@@ -236,8 +239,9 @@ class WebSocketConnection implements Connection {
   readonly closed: Promise<ClientClosed>;
 
   constructor(
-    private readonly client: WsClient,
+    private readonly client: WsClient | DraftClient,
     private readonly protocol: Protocol,
+    private readonly textOnly: boolean,
   ) {
     this.closed = client.closed.then(({ code }) => ({ how: 'connection closed', code }));
   }
@@ -251,12 +255,12 @@ class WebSocketConnection implements Connection {
     const first = await this.receive();
     if (first.type !== 'open') throw new Error(`expected the open packet, got ${JSON.stringify(first)}`);
     this.handshake = JSON.parse(first.data as string);
-    if (paused) this.client.ws.pause();
+    if (paused) this.client.pause();
     return this;
   }
 
   async send(...packets: WirePacket[]): Promise<void> {
-    await Promise.all(packets.map((packet) => this.client.send(encodeFrame(packet, this.protocol))));
+    await Promise.all(packets.map((packet) => this.client.send(this.encode(packet))));
   }
 
   async receive(): Promise<WirePacket> {
@@ -267,12 +271,12 @@ class WebSocketConnection implements Connection {
   }
 
   pause(): Promise<void> {
-    this.client.ws.pause();
+    this.client.pause();
     return Promise.resolve();
   }
 
   resume(): void {
-    this.client.ws.resume();
+    this.client.resume();
   }
 
   async close(): Promise<void> {
@@ -281,6 +285,61 @@ class WebSocketConnection implements Connection {
 
   drop(): void {
     this.client.cut();
+  }
+
+  private encode(packet: WirePacket): string | Buffer {
+    return this.textOnly ? encodeText(packet, this.protocol) : encodeFrame(packet, this.protocol);
+  }
+}
+
+class WebTransportConnection implements Connection {
+  handshake!: Handshake;
+  readonly headers: IncomingHttpHeaders = {};
+  readonly closed: Promise<ClientClosed>;
+
+  constructor(private readonly client: WebTransportClient) {
+    this.closed = client.closed.then(() => ({ how: 'connection closed' }));
+  }
+
+  get sid(): string {
+    return this.handshake.sid;
+  }
+
+  async open(paused: boolean): Promise<this> {
+    const first = await this.receive();
+    if (first.type !== 'open') throw new Error(`expected the open packet, got ${JSON.stringify(first)}`);
+    this.handshake = JSON.parse(first.data as string);
+    if (paused) this.client.pause();
+    return this;
+  }
+
+  async send(...packets: WirePacket[]): Promise<void> {
+    await Promise.all(packets.map((packet) => this.client.send(encodeFrame(packet, 4))));
+  }
+
+  async receive(): Promise<WirePacket> {
+    for (;;) {
+      const packet = await this.client.packets.next();
+      if (packet.type !== 'noop') return packet;
+    }
+  }
+
+  pause(): Promise<void> {
+    this.client.pause();
+    return Promise.resolve();
+  }
+
+  resume(): void {
+    this.client.resume();
+  }
+
+  async close(): Promise<void> {
+    this.client.session.close();
+    await this.closed;
+  }
+
+  drop(): void {
+    this.client.session.lose();
   }
 }
 
@@ -383,7 +442,7 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
   return {
     ...own,
     name: `${transport}/4${resume ? '' : ' plain'}${textOnly ? ' b64' : ''}`,
-    upgrades: ['websocket'],
+    upgrades: ['websocket', 'webtransport'],
     open: (target, options = {}) => new StreamConnection(dial(target, options), textOnly).open(options.paused ?? false),
     async refused(target, { query, headers } = {}) {
       const answer = await ask(address(target, own, withFlag(query)), { headers });
@@ -403,6 +462,9 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
   };
 }
 
+/** What stock engine.io offers to a client that polls, as far as it is enabled. */
+const stockUpgrades = ours ? ['websocket', 'webtransport'] : ['websocket'];
+
 /** @param offered whether the client asks for resume, and so is offered the streaming transports. */
 function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row {
   const own = { transport: 'polling', protocol };
@@ -410,7 +472,7 @@ function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row 
   return {
     ...own,
     name: `polling/${protocol}${textOnly ? ' b64' : ''}${offered ? ' resume' : ''}`,
-    upgrades: offered ? ['websocket', 'eventsource', 'multipart'] : ['websocket'],
+    upgrades: offered ? [...stockUpgrades, 'eventsource', 'multipart', 'flashsocket'] : stockUpgrades,
     async open(target, { query, headers = {}, paused = false } = {}) {
       const url = address(target, own, withFlag(query));
       const connection = new PollingConnection(url, protocol, textOnly, headers);
@@ -437,26 +499,30 @@ function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row 
   };
 }
 
-function webSocketRow(protocol: Protocol): Row {
-  const own = { transport: 'websocket', protocol };
+/** @param isDraft whether its client speaks the draft before RFC 6455, of which frames are text. */
+function webSocketRow(protocol: Protocol, transport = 'websocket', isDraft = false): Row {
+  const own = { transport, protocol };
   const dial = (target: Target, { query, headers }: OpenOptions = {}) => {
-    const client = new WsClient(address(target, own, query).replace('http', 'ws'), { headers });
+    const url = address(target, own, query);
+    const client = isDraft ? new DraftClient(url, headers) : new WsClient(url.replace('http', 'ws'), { headers });
     target.onTeardown(() => client.cut());
     return client;
   };
+  const encode = isDraft ? encodeText : encodeFrame;
   return {
     ...own,
-    name: `websocket/${protocol}`,
+    name: `${transport}/${protocol}${isDraft ? ' draft 76' : ''}`,
     upgrades: [],
     open: (target, options = {}) =>
-      new WebSocketConnection(dial(target, options), protocol).open(options.paused ?? false),
+      new WebSocketConnection(dial(target, options), protocol, isDraft).open(options.paused ?? false),
     async refused(target, options) {
       const { status, body } = await dial(target, options).refused;
       if (status === undefined) throw new Error('the upgrade was accepted');
       return { status, message: body };
     },
-    wireSize: (packet) => Buffer.byteLength(encodeFrame(packet, protocol)),
-    oversize: { answer: { closeCode: 1009 }, sessionReason: 'transport error' },
+    wireSize: (packet) => Buffer.byteLength(encode(packet, protocol)),
+    // the draft has no codes
+    oversize: { answer: { closeCode: isDraft ? undefined : 1009 }, sessionReason: 'transport error' },
     reasons: { close: 'transport close', drop: 'transport close' },
     // stock knows only 400 here
     refusalStatus: (code) => (ours && code === 4 ? 403 : 400),
@@ -465,8 +531,74 @@ function webSocketRow(protocol: Protocol): Row {
     postQuery: '',
     takesAnotherGet: false,
     keepsLoneSurrogates: false,
-    candidate: (target, sid) => dial(target, { query: `sid=${sid}` }),
+    candidate: (target, sid) => {
+      const client = dial(target, { query: `sid=${sid}` });
+      return client instanceof DraftClient ? draftCandidate(client, protocol) : client;
+    },
   };
+}
+
+/** A client of the draft as a candidate, whose binary messages look as those of a WebSocket. */
+function draftCandidate(client: DraftClient, protocol: Protocol): Candidate {
+  return {
+    opened: client.opened,
+    closed: client.closed,
+    send: (packet) => client.send(typeof packet === 'string' ? packet : encodeText(message(packet), protocol)),
+    async next() {
+      const text = await client.next();
+      return text.startsWith('b') ? encodeFrame(decodeText(text, protocol), protocol) : text;
+    },
+    cut: () => client.cut(),
+  };
+}
+
+/** WebTransport, in memory: its client reaches the engine past every server, so it needs the engine itself. */
+function webTransportRow(): Row {
+  const own = { transport: 'webtransport', protocol: 4 } as const;
+  const dial = (target: Target, { query = '', headers = {} }: OpenOptions, sid?: string) => {
+    const { engine, url } = target as Harness;
+    const { client, server } = memorySessions();
+    const { pathname } = new URL(url);
+    const request = { url: `${pathname}?${query}`, headers, socket: { remoteAddress: '127.0.0.1' } };
+    void (engine as unknown as TakesSessions).onWebTransportSession(server, request);
+    target.onTeardown(() => client.close());
+    return new WebTransportClient(client, sid === undefined ? '0' : `0${JSON.stringify({ sid })}`);
+  };
+  return {
+    ...own,
+    name: 'webtransport/4',
+    upgrades: [],
+    open: (target, options = {}) => new WebTransportConnection(dial(target, options)).open(options.paused ?? false),
+    async refused(target, options = {}) {
+      const sid = new URLSearchParams(options.query).get('sid') ?? undefined;
+      const { closeCode, reason } = await dial(target, options, sid).closed;
+      return { status: closeCode, message: reason };
+    },
+    wireSize: (packet) => Buffer.byteLength(encodeFrame(packet, 4)),
+    oversize: { answer: { closeCode: undefined }, sessionReason: 'parse error' },
+    reasons: { close: 'transport close', drop: 'transport error' },
+    // of a session that ends there is only a code
+    refusalStatus: (code) => code,
+    vanishing: {},
+    answersPerExchange: false,
+    postQuery: '',
+    takesAnotherGet: false,
+    keepsLoneSurrogates: false,
+    candidate(target, sid) {
+      const client = dial(target, {}, sid);
+      return {
+        opened: client.opened,
+        closed: client.closed,
+        send: (packet) => client.send(packet),
+        next: async () => encodeFrame(await client.packets.next(), 4),
+        cut: () => client.session.lose(),
+      };
+    },
+  };
+}
+
+interface TakesSessions {
+  onWebTransportSession(session: object, request?: object): Promise<void>;
 }
 
 /** Rows of the streaming transports, which stock engine.io does not have. */
@@ -480,7 +612,15 @@ export const streamRows: Row[] = [
 
 const stockRows = [pollingRow(4), pollingRow(3), pollingRow(3, true), webSocketRow(4), webSocketRow(3)];
 
-export const rows: Row[] = [...stockRows, ...(ours ? streamRows : [])];
+/** Rows of what upgrades besides stock ones. */
+const upgradeRows: Row[] = [webSocketRow(4, 'flashsocket'), webSocketRow(4, 'websocket', true)];
+
+export const rows: Row[] = [...stockRows, ...(ours ? [...streamRows, ...upgradeRows] : [])];
+
+const webTransport = webTransportRow();
+
+/** The same, and those whose clients need no HTTP. */
+export const everyRow: Row[] = [...rows, ...(ours ? [webTransport] : [])];
 
 /** Polling by a client that knows our transports. */
 export const pollingWithOffers = pollingRow(4, false, true);
@@ -490,7 +630,9 @@ export const upgradePairs: { from: Row; to: Row }[] = [
   ...rows
     .filter((row) => row.upgrades.includes('websocket'))
     .map((from) => ({ from, to: rows.find((to) => to.transport === 'websocket' && to.protocol === from.protocol)! })),
-  ...(ours ? streamRows.slice(0, 2).map((to) => ({ from: pollingWithOffers, to })) : []),
+  ...(ours
+    ? [...streamRows.slice(0, 2), ...upgradeRows, webTransport].map((to) => ({ from: pollingWithOffers, to }))
+    : []),
 ];
 
 export { message };

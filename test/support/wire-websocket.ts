@@ -67,6 +67,15 @@ export class WsClient {
     return this.closed;
   }
 
+  /** Takes nothing off the connection. */
+  pause(): void {
+    this.ws.pause();
+  }
+
+  resume(): void {
+    this.ws.resume();
+  }
+
   /** Cuts the connection without a close frame. */
   cut(): void {
     this.ws.terminate();

@@ -4,17 +4,19 @@ import { eventSourceEnvelope } from './eventsource.js';
 import { multipartEnvelope } from './multipart.js';
 import { PollingTransport } from './polling.js';
 import { WebSocketTransport, type WebSocketConnection } from './websocket.js';
+import { WebTransportTransport, type WebTransportConnection } from './webtransport.js';
 
 export type { WebSocketConnection } from './websocket.js';
+export { WebTransportConnection, type WebTransportSession } from './webtransport.js';
 
 /** Names of the transports that this version has, as on the wire and in the `transports` option. */
-export type TransportName = 'websocket' | 'eventsource' | 'multipart' | 'polling';
+export type TransportName = 'websocket' | 'eventsource' | 'multipart' | 'polling' | 'flashsocket' | 'webtransport';
 
 /**
  * The plain facts about a transport that the engine acts on, so that nothing has to ask for a name. A new transport is
  * one more row in {@link TRANSPORT_KINDS}.
  */
-export type TransportKind = HttpTransportKind | UpgradeTransportKind;
+export type TransportKind = HttpTransportKind | UpgradeTransportKind | SessionTransportKind;
 
 interface TransportFacts {
   readonly name: TransportName;
@@ -22,18 +24,29 @@ interface TransportFacts {
   readonly upgradesTo: readonly TransportName[];
   /** Whether stock clients know it; the others are offered to clients only that asked for resume. */
   readonly isStock: boolean;
+  /** Whether its clients are Flash movies, which need a movie, and a policy file: see `flash-policy.ts`. */
+  readonly usesFlash?: boolean;
 }
 
 /** A transport of ordinary HTTP requests. */
 export interface HttpTransportKind extends TransportFacts {
   readonly needsHttpUpgrade: false;
+  readonly needsHttp3?: false;
   create(init: TransportInit): Transport;
 }
 
 /** A transport that takes over the connection of an HTTP Upgrade. */
 export interface UpgradeTransportKind extends TransportFacts {
   readonly needsHttpUpgrade: true;
+  readonly needsHttp3?: false;
   create(init: TransportInit, connection: WebSocketConnection): Transport;
+}
+
+/** A transport that no request of HTTP/1.1 begins: the application hands its sessions over. */
+export interface SessionTransportKind extends TransportFacts {
+  readonly needsHttpUpgrade: false;
+  readonly needsHttp3: true;
+  create(init: TransportInit, connection: WebTransportConnection): Transport;
 }
 
 /** Every transport there is, by its name. A Map: names come from the client, and `__proto__` is not a transport. */
@@ -42,7 +55,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'polling',
     {
       name: 'polling',
-      upgradesTo: ['websocket', 'eventsource', 'multipart'],
+      upgradesTo: ['websocket', 'webtransport', 'eventsource', 'multipart', 'flashsocket'],
       isStock: true,
       needsHttpUpgrade: false,
       create: (init) => new PollingTransport('polling', init),
@@ -52,7 +65,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'eventsource',
     {
       name: 'eventsource',
-      upgradesTo: ['websocket'],
+      upgradesTo: ['websocket', 'webtransport'],
       isStock: false,
       needsHttpUpgrade: false,
       create: (init) => new Downstream('eventsource', eventSourceEnvelope, init),
@@ -62,7 +75,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'multipart',
     {
       name: 'multipart',
-      upgradesTo: ['websocket'],
+      upgradesTo: ['websocket', 'webtransport'],
       isStock: false,
       needsHttpUpgrade: false,
       create: (init) => new Downstream('multipart', multipartEnvelope, init),
@@ -76,6 +89,28 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
       isStock: true,
       needsHttpUpgrade: true,
       create: (init, connection) => new WebSocketTransport('websocket', init, connection),
+    },
+  ],
+  [
+    'flashsocket',
+    {
+      name: 'flashsocket',
+      upgradesTo: [],
+      isStock: false,
+      usesFlash: true,
+      needsHttpUpgrade: true,
+      create: (init, connection) => new WebSocketTransport('flashsocket', init, connection),
+    },
+  ],
+  [
+    'webtransport',
+    {
+      name: 'webtransport',
+      upgradesTo: [],
+      isStock: true,
+      needsHttpUpgrade: false,
+      needsHttp3: true,
+      create: (init, connection) => new WebTransportTransport('webtransport', init, connection),
     },
   ],
 ]);

@@ -32,6 +32,8 @@ export interface WebSocketConnection {
   readonly socket: Duplex | null;
   /** Through which the WebSocket is closed. */
   readonly closer: WebSocketCloser;
+  /** Whether it carries text only, so that binary data becomes base64. */
+  readonly isTextOnly?: boolean;
 }
 
 /** Begins closing handshakes, and sees that they end. */
@@ -48,9 +50,10 @@ export class WebSocketTransport implements Transport {
   private readonly socket: Duplex | null;
   private readonly closer: WebSocketCloser;
   private readonly init: TransportInit;
+  private readonly supportsBinary: boolean;
   private ended: boolean;
 
-  constructor(name: string, init: TransportInit, { webSocket, socket, closer }: WebSocketConnection) {
+  constructor(name: string, init: TransportInit, { webSocket, socket, closer, isTextOnly }: WebSocketConnection) {
     this.name = name;
     this.writable = true;
     this.sink = init.sink;
@@ -58,6 +61,7 @@ export class WebSocketTransport implements Transport {
     this.socket = socket;
     this.closer = closer;
     this.init = init;
+    this.supportsBinary = init.supportsBinary && !isTextOnly;
     this.ended = false;
     this.webSocket[kTransport] = this;
     webSocket.on('message', onMessage);
@@ -85,7 +89,7 @@ export class WebSocketTransport implements Transport {
       this.writable = false;
       return;
     }
-    const chunks = encodeFrames(packets, this.init.codec, this.init.supportsBinary);
+    const chunks = encodeFrames(packets, this.init.codec, this.supportsBinary);
     if (chunks.length === 1) {
       write(socket, chunks[0]!);
     } else {
@@ -155,7 +159,7 @@ export class WebSocketTransport implements Transport {
     const last = packets.length - 1;
     for (let i = 0; i <= last; i++) {
       const packet = packets[i]!;
-      const data = this.init.codec.encodePacket(packet, this.init.supportsBinary);
+      const data = this.init.codec.encodePacket(packet, this.supportsBinary);
       this.webSocket.send(data, i === last ? (error) => this.sent(error) : undefined);
     }
   }

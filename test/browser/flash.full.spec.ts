@@ -1,0 +1,3 @@
+import { describeFlash } from './flash.cases.js';
+
+describeFlash('firefox');
