@@ -311,13 +311,15 @@ describe.each(STREAMS)('a response of %s', (transport) => {
     const target = await start();
     const writes: number[] = [];
     target.server.on('connection', (socket) => {
-      const { _writev: writev } = socket as never as { _writev: (...args: unknown[]) => void };
-      Object.assign(socket, {
-        _writev(this: unknown, chunks: unknown[], done: unknown) {
-          writes.push(chunks.length);
-          writev.call(this, chunks, done);
-        },
-      });
+      const { _write, _writev } = socket as typeof socket & { _writev: NonNullable<(typeof socket)['_writev']> };
+      socket._write = function spied(...args) {
+        writes.push(1);
+        _write.apply(this, args);
+      };
+      socket._writev = function spied(...args) {
+        writes.push(args[0].length);
+        _writev.apply(this, args);
+      };
     });
     const get = request(urlOf(target, transport), { agent: false });
     target.onTeardown(() => get.destroy());
@@ -338,7 +340,8 @@ describe.each(STREAMS)('a response of %s', (transport) => {
     const arrived = once(response, 'data');
     for (let i = 0; i < 100; i++) session.send(`m${i}`);
     expect(String(await arrived)).toContain('4m99');
-    expect(writes).toHaveLength(2);
+    // not as head, bytes and end of an HTTP chunk
+    expect(writes.slice(1)).toEqual([1]);
   });
 
   it('does not keep the server from closing', async () => {

@@ -34,7 +34,7 @@ describe('a stream by another node', () => {
       expect(upgrading.candidate.name).toBe(transport);
       abort.abort();
       // the candidate hears of it
-      await until(() => (upgrading.candidate as unknown as { response: unknown }).response === null);
+      await until(() => (upgrading.candidate as unknown as { stream: unknown }).stream === null);
     },
   );
 

@@ -3,7 +3,8 @@ import { deadlineEntry, type DeadlineEntry } from '../deadlines.js';
 import type { Packet } from '../protocol/packet.js';
 import { ignoreError, refuse, refuseMethod, STREAM_HEADERS } from './answers.js';
 import type { Envelope } from './envelope.js';
-import { Framer, joinSmall } from './framer.js';
+import { Framer } from './framer.js';
+import { StreamResponse, type StreamOwner } from './stream-response.js';
 import type {
   Confirmable,
   Transport,
@@ -33,14 +34,8 @@ import { APPLIED, Upstream, type UpstreamSink } from './upstream.js';
 /** Milliseconds an orderly close waits for a response that can carry it. */
 const CLOSE_TIMEOUT = 30_000;
 
-const kDownstream = Symbol('nestwire.downstream');
-
-interface OwnedResponse extends TransportResponse {
-  [kDownstream]?: Downstream;
-}
-
 /** A streaming transport: EventSource, multipart, and what else puts an envelope around packets. */
-export class Downstream implements Transport, UpstreamSink, Confirmable {
+export class Downstream implements Transport, UpstreamSink, StreamOwner, Confirmable {
   readonly name: string;
   writable: boolean;
   sink: TransportSink;
@@ -49,19 +44,16 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   private readonly upstream: Upstream;
   private readonly unread: Unread;
   private readonly framer: Framer;
-  private response: OwnedResponse | null;
+  /** The open one. */
+  private stream: StreamResponse | null;
   /** Frames that the client has not confirmed; null: it did not ask for resume. */
   private sent: Unacknowledged | null;
   private started: boolean;
   private ended: boolean;
   /** Whether the client has been told that the session is over. */
   private saidGoodbye: boolean;
-  /** Whether the response waits for `drain`. */
-  private full: boolean;
   /** Whether bytes were confirmed that nobody has been told of yet. */
   private hasRoom: boolean;
-  private responseBytes: number;
-  private responseSince: number;
   /** Number of the last POST that was applied, and of the one that is being received. */
   private lastPost: number;
   private currentPost: number;
@@ -81,15 +73,12 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.unread = new Unread(init.host);
     this.repeated = null;
     this.framer = Framer.of(envelope);
-    this.response = null;
+    this.stream = null;
     this.sent = null;
     this.started = false;
     this.ended = false;
     this.saidGoodbye = false;
-    this.full = false;
     this.hasRoom = false;
-    this.responseBytes = 0;
-    this.responseSince = 0;
     this.lastPost = 0;
     this.currentPost = 0;
     this.closeTimer = null;
@@ -102,7 +91,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
 
   get bufferedBytes(): number {
     // what a response still holds of a counted stream are frames that are kept anyway
-    return this.sent === null ? (this.response?.writableLength ?? 0) + this.unread.bytes : this.sent.bytes;
+    return this.sent === null ? (this.stream?.response.writableLength ?? 0) + this.unread.bytes : this.sent.bytes;
   }
 
   handleRequest(request: TransportRequest, response: TransportResponse): void {
@@ -113,7 +102,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     } else if (this.ended) {
       refuse(response, 400);
     } else if (request.method === 'GET') {
-      this.stream(request, response);
+      this.openStream(request, response);
     } else if (request.method === 'POST') {
       this.receive(request, response);
     } else {
@@ -125,12 +114,12 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.saidGoodbye = packets.at(-1)?.type === 'close';
     this.writeFrames(this.framer.frames(packets, this.init.supportsBinary));
     this.afterWrite();
-    if (!this.full) this.sink.drained();
+    if (!this.stream?.isFull) this.sink.drained();
   }
 
   close(): void {
     if (this.ended) return;
-    if (this.response === null && !this.saidGoodbye) {
+    if (this.stream === null && !this.saidGoodbye) {
       this.closeTimer ??= setTimeout(() => this.finish('transport close'), CLOSE_TIMEOUT).unref();
       return;
     }
@@ -138,15 +127,15 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   }
 
   discard(): void {
-    if (this.response !== null) this.sayGoodbye();
+    if (this.stream !== null) this.sayGoodbye();
     this.release();
   }
 
   abort(): void {
-    const { response } = this;
-    this.response = null;
+    const { stream } = this;
+    this.stream = null;
     this.release();
-    response?.destroy();
+    stream?.response.destroy();
     this.unread.cut();
   }
 
@@ -184,18 +173,16 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.finish('transport error', new Error('the client never confirmed its stream'));
   }
 
-  /** @internal The response took all that was written. */
-  drain(response: OwnedResponse): void {
-    if (this.response !== response) return;
-    this.full = false;
-    this.update();
+  /** @internal */
+  drain(stream: StreamResponse): void {
+    if (this.stream === stream) this.update();
   }
 
-  /** @internal The response ended without us. */
-  cut(response: OwnedResponse): void {
-    const wasCut = this.unread.closed(response);
-    if (this.response === response) {
-      this.response = null;
+  /** @internal */
+  cut(stream: StreamResponse): void {
+    const wasCut = this.unread.closed(stream.response);
+    if (this.stream === stream) {
+      this.stream = null;
       this.update();
     } else if (!wasCut) {
       return;
@@ -205,12 +192,12 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   }
 
   /** Takes a GET as the response to write to from now on. */
-  private stream(request: TransportRequest, response: OwnedResponse): void {
+  private openStream(request: TransportRequest, response: TransportResponse): void {
     const query = request._query ?? {};
     if (!this.started) {
       this.started = true;
       if (query['resume'] === '1') this.expectConfirmation();
-    } else if (this.sent === null && (this.response !== null || this.unread.isThere)) {
+    } else if (this.sent === null && (this.stream !== null || this.unread.isThere)) {
       refuse(response, 400);
       this.finish('transport error', new Error('overlap from client'));
       this.unread.cut();
@@ -223,23 +210,14 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.replaceResponse();
     const { host } = this.init;
     const headers: OutgoingHttpHeaders = { ...STREAM_HEADERS, ...this.envelope.headers() };
-    // headers, prelude and what a new session has to say, at the end of this turn, leave in one piece
-    response.cork?.();
-    setImmediate(uncork, response);
-    response.writeHead(200, host.decorateHeaders(headers, request));
-    this.response = response;
-    response[kDownstream] = this;
-    response.on('close', onClose);
-    response.on('drain', onDrain);
-    this.full = false;
-    this.responseBytes = 0;
-    this.responseSince = performance.now();
+    const stream = new StreamResponse(response, host.decorateHeaders(headers, request), this.framer, this);
+    this.stream = stream;
     let prelude = this.envelope.prelude;
     if (this.sent !== null) prelude += this.envelope.position(this.sent.first);
-    this.write(prelude);
-    if (this.sent !== null) this.writeChunks(this.sent.pending());
+    stream.write(prelude);
+    if (this.sent !== null) stream.writeFrames(this.sent.pending());
     this.update();
-    if (this.closeTimer !== null && this.response !== null) this.finish('transport close');
+    if (this.closeTimer !== null && this.stream !== null) this.finish('transport close');
   }
 
   /** A client behind a proxy that buffers, and one that has gone on to another transport, never show a sign. */
@@ -297,26 +275,14 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
 
   private writeFrames(frames: readonly Buffer[]): void {
     if (this.sent !== null) for (const frame of frames) this.sent.push(frame);
-    this.writeChunks(frames);
-  }
-
-  private writeChunks(frames: readonly Buffer[]): void {
-    for (const chunk of joinSmall(frames)) this.write(chunk);
-  }
-
-  private write(chunk: string | Buffer): void {
-    if (this.response === null) return;
-    this.responseBytes += chunk.length;
-    if (!this.response.write(chunk)) this.full = true;
+    this.stream?.writeFrames(frames);
   }
 
   /** Ends a response that has had its share, so that proxies and the client can let go of what they keep of it. */
   private afterWrite(): void {
     const { recycleBytes, recycleInterval } = this.init.host.options;
-    if (
-      this.sent !== null &&
-      (this.responseBytes >= recycleBytes || performance.now() - this.responseSince >= recycleInterval)
-    ) {
+    const { sent, stream } = this;
+    if (sent && stream && (stream.bytes >= recycleBytes || performance.now() - stream.since >= recycleInterval)) {
       this.endResponse();
     }
     this.writable = this.mayWrite();
@@ -331,28 +297,28 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
   }
 
   private mayWrite(): boolean {
-    if (this.response === null || this.full || this.ended) return false;
+    if (this.stream === null || this.stream.isFull || this.ended) return false;
     return this.sent === null || this.sent.leavesRoom(this.init.host.options.maxUnacknowledgedBytes);
   }
 
   /** The planned end of a response. */
   private endResponse(): void {
-    const { response } = this;
-    if (response === null) return;
-    this.response = null;
+    const { stream } = this;
+    if (stream === null) return;
+    this.stream = null;
     this.writable = false;
-    response.end(this.envelope.end);
-    this.unread.watch(response);
+    stream.response.end(this.envelope.end);
+    this.unread.watch(stream.response);
   }
 
   /** Lets go of a response that another one replaces. It may be half-open: the client has given it up anyway. */
   private replaceResponse(): void {
     this.unread.cut();
-    const { response } = this;
-    if (response !== null && this.full) {
+    const { stream } = this;
+    if (stream?.isFull) {
       // all that it holds is written again
-      this.response = null;
-      response.destroy();
+      this.stream = null;
+      stream.response.destroy();
     }
     this.endResponse();
     this.writable = false;
@@ -366,7 +332,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
 
   private finish(reason: TransportEnd, description?: unknown): void {
     if (this.ended) return;
-    if (this.response !== null) this.sayGoodbye();
+    if (this.stream !== null) this.sayGoodbye();
     this.release();
     this.sink.closed(reason, description);
   }
@@ -381,16 +347,4 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     if (this.closeTimer !== null) clearTimeout(this.closeTimer);
     this.closeTimer = null;
   }
-}
-
-function uncork(response: TransportResponse): void {
-  response.uncork?.();
-}
-
-function onDrain(this: OwnedResponse): void {
-  this[kDownstream]!.drain(this);
-}
-
-function onClose(this: OwnedResponse): void {
-  this[kDownstream]!.cut(this);
 }

@@ -1,4 +1,5 @@
 import type { Packet, WriteOptions } from '../protocol/packet.js';
+import { chunkOf } from './chunks.js';
 import type { Envelope } from './envelope.js';
 
 /**
@@ -16,7 +17,9 @@ const framers = new WeakMap<Envelope, Framer>();
 /** Packets to frames of one envelope. */
 export class Framer {
   /** Frames of broadcasts: socket.io gives every session of one the same options object. */
-  private readonly broadcasts = new WeakMap<WriteOptions, Buffer[]>();
+  private readonly broadcasts = new WeakMap<WriteOptions, readonly Buffer[]>();
+  /** The chunks that those were written as; null for frames that have not been, or are too large. */
+  private readonly chunks = new WeakMap<readonly Buffer[], Buffer | null>();
 
   private constructor(private readonly envelope: Envelope) {}
 
@@ -56,6 +59,16 @@ export class Framer {
     return frames;
   }
 
+  /** What {@link frames} gave as one HTTP chunk: for a broadcast the same to all its receivers. Null when it is too large. */
+  chunk(frames: readonly Buffer[]): Buffer | null {
+    let chunk = this.chunks.get(frames);
+    if (chunk) return chunk;
+    const isShared = chunk === null;
+    chunk = chunkOf(frames);
+    if (isShared && chunk !== null) this.chunks.set(frames, chunk);
+    return chunk;
+  }
+
   private framesOf(packet: Packet, supportsBinary: boolean): readonly Buffer[] {
     const options = broadcastOptions(packet);
     if (options === undefined) return this.envelope.frames([packet], supportsBinary);
@@ -63,6 +76,7 @@ export class Framer {
     if (frames === undefined) {
       frames = this.envelope.frames([packet], supportsBinary);
       this.broadcasts.set(options, frames);
+      this.chunks.set(frames, null);
     }
     return frames;
   }
