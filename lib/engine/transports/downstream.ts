@@ -222,7 +222,8 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     if (!this.confirm(query['ack'], response)) return;
     this.replaceResponse();
     const { host } = this.init;
-    const headers: OutgoingHttpHeaders = { ...STREAM_HEADERS, ...this.envelope.headers() };
+    const opening = this.envelope.open(request);
+    const headers: OutgoingHttpHeaders = { ...STREAM_HEADERS, ...opening.headers };
     // headers, prelude and what a new session has to say, at the end of this turn, leave in one piece
     response.cork?.();
     setImmediate(uncork, response);
@@ -234,7 +235,7 @@ export class Downstream implements Transport, UpstreamSink, Confirmable {
     this.full = false;
     this.responseBytes = 0;
     this.responseSince = performance.now();
-    let prelude = this.envelope.prelude;
+    let { prelude } = opening;
     if (this.sent !== null) prelude += this.envelope.position(this.sent.first);
     this.write(prelude);
     if (this.sent !== null) this.writeChunks(this.sent.pending());

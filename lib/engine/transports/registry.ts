@@ -1,6 +1,8 @@
-import type { Transport, TransportInit } from './transport.js';
+import type { Transport, TransportInit, TransportRequest } from './transport.js';
 import { Downstream } from './downstream.js';
 import { eventSourceEnvelope } from './eventsource.js';
+import { htmlFileEnvelope, namesPage } from './htmlfile.js';
+import { CALLBACK_PARAMETER, namesCallback } from './jsonp.js';
 import { multipartEnvelope } from './multipart.js';
 import { PollingTransport } from './polling.js';
 import { WebSocketTransport, type WebSocketConnection } from './websocket.js';
@@ -8,7 +10,7 @@ import { WebSocketTransport, type WebSocketConnection } from './websocket.js';
 export type { WebSocketConnection } from './websocket.js';
 
 /** Names of the transports that this version has, as on the wire and in the `transports` option. */
-export type TransportName = 'websocket' | 'eventsource' | 'multipart' | 'polling';
+export type TransportName = 'websocket' | 'eventsource' | 'multipart' | 'htmlfile' | 'polling' | 'jsonp';
 
 /**
  * The plain facts about a transport that the engine acts on, so that nothing has to ask for a name. A new transport is
@@ -22,6 +24,15 @@ interface TransportFacts {
   readonly upgradesTo: readonly TransportName[];
   /** Whether stock clients know it; the others are offered to clients only that asked for resume. */
   readonly isStock: boolean;
+  /**
+   * Of which transport it is a form, and by which parameter of the query a request asks for the form. On the wire, and as
+   * the transport of a session, it has the other's name; the two are enabled one by one.
+   */
+  readonly formOf?: { readonly name: TransportName; readonly parameter: string };
+  /** What a page embeds to receive by it, where no CORS applies; who may, is judged by a rule of its own. */
+  readonly embeddedAs?: 'script' | 'frame';
+  /** Whether a request has the parameters that it needs, and they are what they have to be; else it is 400. */
+  isWellFormed?(request: TransportRequest): boolean;
 }
 
 /** A transport of ordinary HTTP requests. */
@@ -42,7 +53,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'polling',
     {
       name: 'polling',
-      upgradesTo: ['websocket', 'eventsource', 'multipart'],
+      upgradesTo: ['websocket', 'eventsource', 'multipart', 'htmlfile'],
       isStock: true,
       needsHttpUpgrade: false,
       create: (init) => new PollingTransport('polling', init),
@@ -69,6 +80,32 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     },
   ],
   [
+    'htmlfile',
+    {
+      name: 'htmlfile',
+      upgradesTo: ['websocket'],
+      isStock: false,
+      needsHttpUpgrade: false,
+      embeddedAs: 'frame',
+      isWellFormed: namesPage,
+      create: (init) => new Downstream('htmlfile', htmlFileEnvelope, init),
+    },
+  ],
+  [
+    'jsonp',
+    {
+      name: 'jsonp',
+      upgradesTo: ['websocket'],
+      isStock: true,
+      needsHttpUpgrade: false,
+      formOf: { name: 'polling', parameter: CALLBACK_PARAMETER },
+      embeddedAs: 'script',
+      isWellFormed: namesCallback,
+      // which form an answer takes is said by each request
+      create: (init) => new PollingTransport('polling', init),
+    },
+  ],
+  [
     'websocket',
     {
       name: 'websocket',
@@ -79,6 +116,25 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     },
   ],
 ]);
+
+/** Kinds that are a form of another, by the name of that. */
+const FORMS: ReadonlyMap<string, TransportKind> = new Map(
+  [...TRANSPORT_KINDS.values()].flatMap((kind) => (kind.formOf ? [[kind.formOf.name, kind] as const] : [])),
+);
+
+/** The kind of transport that a request asks for by its query; undefined when there is none. */
+export function kindOf(query: Readonly<Record<string, string>>): TransportKind | undefined {
+  const name = query['transport'] ?? '';
+  const form = FORMS.get(name);
+  if (form !== undefined && query[form.formOf!.parameter] !== undefined) return form;
+  const kind = TRANSPORT_KINDS.get(name);
+  return kind?.formOf === undefined ? kind : undefined;
+}
+
+/** The name of a kind on the wire, which is that of its transports as well. */
+export function wireName(kind: TransportKind): string {
+  return kind.formOf?.name ?? kind.name;
+}
 
 /** Transports that are on unless the `transports` option says otherwise; all of them may be named there. */
 export const DEFAULT_TRANSPORTS: readonly TransportName[] = ['websocket', 'eventsource', 'polling'];
