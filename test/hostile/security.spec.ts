@@ -22,7 +22,7 @@ const http = current.filter(({ transport }) => transport !== 'websocket');
 const polling = rowOf('polling/4');
 
 function urlOf({ url }: { url: string }, row: Row, query = ''): string {
-  return `${url}?EIO=${row.protocol}&transport=${row.transport}${query}`;
+  return `${url}?EIO=${row.protocol}&transport=${row.transport}${row.getQuery(url)}${query}`;
 }
 
 function pathOf(url: string): string {
@@ -552,7 +552,7 @@ describe.each(streamRows.slice(0, 2))('a stream of $name', (row) => {
     const agent = new Agent({ keepAlive: true });
     const client = new StreamClient({
       url: urlOf(target, row),
-      transport: row.transport as never,
+      transport: row.option as never,
       resume: true,
       agent,
     });

@@ -104,7 +104,7 @@ export interface StartOptions {
  * the test adds.
  */
 export function engineOptions(options: Options = {}): Options {
-  const transports = ['polling', 'websocket', ...(ours ? ['eventsource', 'multipart'] : [])];
+  const transports = ['polling', 'websocket', ...(ours ? ['eventsource', 'multipart', 'htmlfile', 'jsonp'] : [])];
   return { transports, allowEIO3: true, ...options };
 }
 

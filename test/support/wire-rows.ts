@@ -12,7 +12,8 @@ import {
   type WirePacket,
 } from './wire-codec.js';
 import { ours, type Target } from './wire-engine.js';
-import type { StreamName } from './wire-parsers.js';
+import { PLAIN, SCRIPT, type PollForm } from './wire-forms.js';
+import { pageQuery, type StreamName } from './wire-parsers.js';
 import { Queue } from './wire-queue.js';
 import { StreamClient } from './wire-streams.js';
 
@@ -80,6 +81,8 @@ export interface Candidate {
 export interface Row {
   name: string;
   transport: string;
+  /** Its name in the `transports` option. */
+  option: string;
   protocol: Protocol;
   /** What its open packet offers when every transport of the suite is enabled. */
   upgrades: string[];
@@ -100,6 +103,8 @@ export interface Row {
   answersPerExchange: boolean;
   /** What the query of the first POST has besides the session id. */
   postQuery: string;
+  /** What the query of a GET has besides, for a server of this URL. */
+  getQuery(url: string): string;
   /** Whether a session may be asked by GET again while its first one is open, or was answered. */
   takesAnotherGet: boolean;
   /** Whether text that UTF-8 cannot hold comes down as it was. */
@@ -136,6 +141,7 @@ class PollingConnection implements Connection {
     private readonly protocol: Protocol,
     private readonly textOnly: boolean,
     private readonly requestHeaders: Record<string, string>,
+    private readonly form: PollForm,
   ) {
     this.closed = new Promise((resolve) => {
       this.finish = (how) => {
@@ -162,10 +168,9 @@ class PollingConnection implements Connection {
   }
 
   send(...packets: WirePacket[]): Promise<void> {
-    const body = encodePayload(packets, this.protocol, this.textOnly);
+    const { body, type } = this.form.request(encodePayload(packets, this.protocol, this.textOnly));
     // one POST at a time: the server treats an overlap as an attack on the order of messages
     const sent = this.posts.then(async () => {
-      const type = typeof body === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream';
       const answer = await ask(this.sessionUrl, {
         method: 'POST',
         body,
@@ -210,7 +215,8 @@ class PollingConnection implements Connection {
   }
 
   private decode(answer: Answer): WirePacket[] {
-    return decodePayload(answer.body, answer.headers['content-type'] ?? '', this.protocol);
+    const { body, type } = this.form.payload(answer);
+    return decodePayload(body, type, this.protocol);
   }
 
   private async poll(): Promise<void> {
@@ -382,11 +388,13 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
   };
   return {
     ...own,
+    option: transport,
     name: `${transport}/4${resume ? '' : ' plain'}${textOnly ? ' b64' : ''}`,
     upgrades: ['websocket'],
     open: (target, options = {}) => new StreamConnection(dial(target, options), textOnly).open(options.paused ?? false),
     async refused(target, { query, headers } = {}) {
-      const answer = await ask(address(target, own, withFlag(query)), { headers });
+      const url = address(target, own, `${withFlag(query)}${pageQuery(transport, target.url)}`);
+      const answer = await ask(url, { headers });
       const { code, message: text } = JSON.parse(answer.text);
       return { status: answer.status, code, message: text, headers: answer.headers };
     },
@@ -397,23 +405,31 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
     refusalStatus: (code) => (code === 4 ? 403 : 400),
     answersPerExchange: true,
     postQuery: resume ? '&seq=1&ack=0' : '',
+    getQuery: (url) => pageQuery(transport, url),
     takesAnotherGet: resume,
     keepsLoneSurrogates: true,
     candidate: (target, sid) => new StreamCandidate(dial(target, {}, sid)),
   };
 }
 
-/** @param offered whether the client asks for resume, and so is offered the streaming transports. */
-function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row {
+interface PollingRowOptions {
+  textOnly?: boolean;
+  /** Whether the client asks for resume, and so is offered the streaming transports. */
+  offered?: boolean;
+  form?: PollForm;
+}
+
+function pollingRow(protocol: Protocol, { textOnly = false, offered = false, form = PLAIN }: PollingRowOptions = {}): Row {
   const own = { transport: 'polling', protocol };
-  const withFlag = (query = '') => `${textOnly ? 'b64=1&' : ''}${offered ? 'resume=1&' : ''}${query}`;
+  const withFlag = (query = '') => `${textOnly ? 'b64=1&' : ''}${offered ? 'resume=1&' : ''}${form.query}${query}`;
   return {
     ...own,
-    name: `polling/${protocol}${textOnly ? ' b64' : ''}${offered ? ' resume' : ''}`,
-    upgrades: offered ? ['websocket', 'eventsource', 'multipart'] : ['websocket'],
+    option: ours ? form.name : 'polling',
+    name: `${form.name}/${protocol}${textOnly && form === PLAIN ? ' b64' : ''}${offered ? ' resume' : ''}`,
+    upgrades: offered ? ['websocket', 'eventsource', 'multipart', 'htmlfile'] : ['websocket'],
     async open(target, { query, headers = {}, paused = false } = {}) {
       const url = address(target, own, withFlag(query));
-      const connection = new PollingConnection(url, protocol, textOnly, headers);
+      const connection = new PollingConnection(url, protocol, textOnly, headers, form);
       target.onTeardown(() => connection.drop());
       return connection.open(paused);
     },
@@ -422,13 +438,14 @@ function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row 
       const { code, message: text } = JSON.parse(answer.text);
       return { status: answer.status, code, message: text, headers: answer.headers };
     },
-    wireSize: (packet) => Buffer.byteLength(encodePayload([packet], protocol, textOnly)),
+    wireSize: (packet) => Buffer.byteLength(form.request(encodePayload([packet], protocol, textOnly)).body),
     oversize: { answer: { status: 413 }, sessionReason: undefined },
     reasons: { close: 'transport close', drop: 'transport error' },
     vanishing: {},
     refusalStatus: (code) => (code === 4 ? 403 : 400),
     answersPerExchange: true,
     postQuery: '',
+    getQuery: () => '',
     takesAnotherGet: true,
     keepsLoneSurrogates: false,
     candidate: () => {
@@ -446,6 +463,7 @@ function webSocketRow(protocol: Protocol): Row {
   };
   return {
     ...own,
+    option: 'websocket',
     name: `websocket/${protocol}`,
     upgrades: [],
     open: (target, options = {}) =>
@@ -463,6 +481,7 @@ function webSocketRow(protocol: Protocol): Row {
     vanishing: {},
     answersPerExchange: false,
     postQuery: '',
+    getQuery: () => '',
     takesAnotherGet: false,
     keepsLoneSurrogates: false,
     candidate: (target, sid) => dial(target, { query: `sid=${sid}` }),
@@ -474,23 +493,33 @@ export const streamRows: Row[] = [
   streamRow('eventsource', { resume: true }),
   streamRow('multipart', { resume: true }),
   streamRow('multipart', { resume: true, textOnly: true }),
+  streamRow('htmlfile', { resume: true }),
   streamRow('eventsource', { resume: false }),
   streamRow('multipart', { resume: false }),
+  streamRow('htmlfile', { resume: false }),
 ];
 
-const stockRows = [pollingRow(4), pollingRow(3), pollingRow(3, true), webSocketRow(4), webSocketRow(3)];
+const stockRows = [
+  pollingRow(4),
+  pollingRow(3),
+  pollingRow(3, { textOnly: true }),
+  pollingRow(4, { textOnly: true, form: SCRIPT }),
+  pollingRow(3, { textOnly: true, form: SCRIPT }),
+  webSocketRow(4),
+  webSocketRow(3),
+];
 
 export const rows: Row[] = [...stockRows, ...(ours ? streamRows : [])];
 
 /** Polling by a client that knows our transports. */
-export const pollingWithOffers = pollingRow(4, false, true);
+export const pollingWithOffers = pollingRow(4, { offered: true });
 
 /** The rows a session can start on and then leave, with the row of the same revision it can move to. */
 export const upgradePairs: { from: Row; to: Row }[] = [
   ...rows
     .filter((row) => row.upgrades.includes('websocket'))
     .map((from) => ({ from, to: rows.find((to) => to.transport === 'websocket' && to.protocol === from.protocol)! })),
-  ...(ours ? streamRows.slice(0, 2).map((to) => ({ from: pollingWithOffers, to })) : []),
+  ...(ours ? streamRows.filter(({ name }) => /^\w+\/4$/.test(name)).map((to) => ({ from: pollingWithOffers, to })) : []),
 ];
 
 export { message };
