@@ -1,5 +1,6 @@
 /**
- * Bundles the client for a script tag: `dist/client/nestwire.js`, with its source map. Run after `nest build`.
+ * Bundles the client for a script tag: `dist/client/nestwire.js` and, with all legacy transports, `nestwire.legacy.js`, with
+ * their source maps. Run after `nest build`.
  *
  * The stock client is bundled from its modules, so both share one copy of engine.io-client. What either keeps to itself gets
  * short names: private members of ours, and names of the stock one that begin with `_`, as in its own minified builds.
@@ -75,22 +76,27 @@ const smaller = {
 // else Vite takes the stock client's modules for developers, should a test have it built
 process.env.NODE_ENV = 'production';
 
-await build({
-  configFile: false,
-  logLevel: 'warn',
-  plugins: [upToDate, shortNames, smaller],
-  build: {
-    target: 'es2020',
-    minify: false,
-    sourcemap: true,
-    outDir: BUILT,
-    emptyOutDir: false,
-    lib: {
-      entry: 'dist/client/script.js',
-      formats: ['iife'],
-      name: 'nestwireScript',
-      fileName: () => 'nestwire.js',
+/** By the file, the module that it is made of. */
+const BUNDLES = { 'nestwire.js': 'script.js', 'nestwire.legacy.js': 'legacy-script.js' };
+
+for (const [fileName, module] of Object.entries(BUNDLES)) {
+  await build({
+    configFile: false,
+    logLevel: 'warn',
+    plugins: [upToDate, shortNames, smaller],
+    build: {
+      target: 'es2020',
+      minify: false,
+      sourcemap: true,
+      outDir: BUILT,
+      emptyOutDir: false,
+      lib: {
+        entry: join('dist/client', module),
+        formats: ['iife'],
+        name: 'nestwireScript',
+        fileName: () => fileName,
+      },
+      rollupOptions: { output: { freeze: false, generatedCode: { symbols: false } } },
     },
-    rollupOptions: { output: { freeze: false, generatedCode: { symbols: false } } },
-  },
-});
+  });
+}

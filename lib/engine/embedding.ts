@@ -68,7 +68,11 @@ export function isEmbedded(kind: TransportKind, { method }: EngineRequest): bool
 }
 
 /** Headers by which an application forbids that its answers are embedded, helmet's among them. */
-const AGAINST_EMBEDDING = ['X-Frame-Options', 'Content-Security-Policy', 'Content-Security-Policy-Report-Only'] as const;
+const AGAINST_EMBEDDING = [
+  'X-Frame-Options',
+  'Content-Security-Policy',
+  'Content-Security-Policy-Report-Only',
+] as const;
 
 /** Takes away what middlewares have set against a page that was let in. */
 export function allowEmbedding(kind: TransportKind, request: EngineRequest, response: ServerResponse): void {

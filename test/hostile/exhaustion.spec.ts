@@ -321,7 +321,10 @@ describe.each([...counted, ...plain])('a response of $name', (row) => {
 /** A stream of which nothing more is read once its session is there. */
 async function unreading(target: Harness, row: Row): Promise<{ get: Unreading; session: SessionLike }> {
   const query = row.name.endsWith('plain') ? '' : '&resume=1';
-  const get = new Unreading(target, requestText('GET', `/engine.io/?EIO=4&transport=${row.transport}${query}${row.getQuery('http://127.0.0.1')}`));
+  const get = new Unreading(
+    target,
+    requestText('GET', `/engine.io/?EIO=4&transport=${row.transport}${query}${row.getQuery('http://127.0.0.1')}`),
+  );
   const session = await target.sessions.next();
   if (query === '') return { get, session };
   const url = `${target.url}?EIO=4&transport=${row.transport}&sid=${session.id}&seq=1`;

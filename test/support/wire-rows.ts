@@ -419,7 +419,10 @@ interface PollingRowOptions {
   form?: PollForm;
 }
 
-function pollingRow(protocol: Protocol, { textOnly = false, offered = false, form = PLAIN }: PollingRowOptions = {}): Row {
+function pollingRow(
+  protocol: Protocol,
+  { textOnly = false, offered = false, form = PLAIN }: PollingRowOptions = {},
+): Row {
   const own = { transport: 'polling', protocol };
   const withFlag = (query = '') => `${textOnly ? 'b64=1&' : ''}${offered ? 'resume=1&' : ''}${form.query}${query}`;
   return {
@@ -519,7 +522,9 @@ export const upgradePairs: { from: Row; to: Row }[] = [
   ...rows
     .filter((row) => row.upgrades.includes('websocket'))
     .map((from) => ({ from, to: rows.find((to) => to.transport === 'websocket' && to.protocol === from.protocol)! })),
-  ...(ours ? streamRows.filter(({ name }) => /^\w+\/4$/.test(name)).map((to) => ({ from: pollingWithOffers, to })) : []),
+  ...(ours
+    ? streamRows.filter(({ name }) => /^\w+\/4$/.test(name)).map((to) => ({ from: pollingWithOffers, to }))
+    : []),
 ];
 
 export { message };

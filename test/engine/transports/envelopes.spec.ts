@@ -6,7 +6,13 @@ import { Framer, joinSmall } from '../../../lib/engine/transports/framer.js';
 import { multipartEnvelope } from '../../../lib/engine/transports/multipart.js';
 import { FakeRequest } from '../support.js';
 import { htmlFileEnvelope, namesPage } from '../../../lib/engine/transports/htmlfile.js';
-import { DocumentParser, EventStreamParser, MultipartParser, type StreamItem, type StreamParser } from '../../support/wire-parsers.js';
+import {
+  DocumentParser,
+  EventStreamParser,
+  MultipartParser,
+  type StreamItem,
+  type StreamParser,
+} from '../../support/wire-parsers.js';
 
 const GET = new FakeRequest('GET', {}, { origin: 'https://app.example' });
 
@@ -119,12 +125,12 @@ describe('the envelope of htmlfile', () => {
     ['entities', [text('&lt;&#39;')], '["4\\u0026lt;\\u0026#39;"]'],
     ['line separators', [text('\u2028\u2029')], '["4\\u2028\\u2029"]'],
     ['a byte order mark and an emoji', [text('\ufeff🫖')], utf8('["4\ufeff🫖"]')],
+    ['markup', [text('</script><!--<script>')], '["4\\u003c/script\\u003e\\u003c!--\\u003cscript\\u003e"]'],
     [
-      'markup',
-      [text('</script><!--<script>')],
-      '["4\\u003c/script\\u003e\\u003c!--\\u003cscript\\u003e"]',
+      'an element of its own',
+      [text("'><wbr data-e=''>")],
+      '["4\\u0027\\u003e\\u003cwbr data-e=\\u0027\\u0027\\u003e"]',
     ],
-    ['an element of its own', [text("'><wbr data-e=''>")], '["4\\u0027\\u003e\\u003cwbr data-e=\\u0027\\u0027\\u003e"]'],
     ['binary', [{ type: 'message', data: Buffer.from([0, 10, 13, 255]) }], '["bAAoN/w=="]'],
   ])('writes %s', (_what, packets, expected) => {
     expect(written(...packets)).toBe(`<wbr data-f='${expected}'>`);

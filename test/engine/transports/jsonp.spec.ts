@@ -68,7 +68,12 @@ describe.each([3, 4] as const)('PollingTransport by JSONP, revision %d', (versio
 
   function setUp(query: Record<string, string> = { j: '3' }, supportsBinary = true) {
     const sink = new RecordingSink();
-    const transport = new PollingTransport('polling', { host: fakeHost(), codec: codecFor(version), supportsBinary, sink });
+    const transport = new PollingTransport('polling', {
+      host: fakeHost(),
+      codec: codecFor(version),
+      supportsBinary,
+      sink,
+    });
     const send = (method: string, body?: string, asked = query) => {
       const response = new FakeResponse();
       const request = new FakeRequest(method, {}, asked);
