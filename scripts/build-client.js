@@ -13,8 +13,8 @@ import { privateNames } from './private-names.js';
 
 const BUILT = resolve('dist/client');
 
-/** A stock name that goes over the wire, and those that ours looks for in a stock client, which may be another copy. */
-const RESERVED = ['_placeholder', '_probe', '_transportsByName', '_cookieJar'];
+/** Names that go over the wire, and those that ours looks for in a stock client, which may be another copy. */
+const RESERVED = ['_placeholder', '___eio', '_probe', '_transportsByName', '_cookieJar'];
 
 const sources = readdirSync('lib/client', { recursive: true })
   .filter((name) => name.endsWith('.ts'))

@@ -1,6 +1,7 @@
 import { handshakeOf, rememberHandshake, type Handshake } from './handshake.js';
 import { PollingTransport } from './fallback/polling.js';
-import { payloads, SEPARATOR } from './packets.js';
+import { CLOSE, payloads, SEPARATOR } from './packets.js';
+import { onPageHide } from './page-hide.js';
 
 /** A function that is called by its number, from scripts of the server: an entry of the global list `___eio`. */
 type Callback = (payload: string) => void;
@@ -55,6 +56,7 @@ interface TrustedTypes {
 interface PageGlobals {
   readonly document: Document;
   readonly trustedTypes?: TrustedTypes;
+  readonly navigator: { sendBeacon?(url: string, body: URLSearchParams): boolean };
   ___eio?: Callback[];
 }
 
@@ -105,6 +107,9 @@ export class JsonpTransport extends PollingTransport {
   private readonly callbacks: Callback[];
   /** The poll whose script is awaited. */
   private poll: EmbeddedRequest | undefined;
+  /** Whether the page goes away: no form leaves it any more, and a browser that keeps it goes on with the poll. */
+  private isLeaving = false;
+  private readonly onLeave = (): void => void (this.isLeaving = true);
 
   constructor(opts: any) {
     super(opts);
@@ -118,6 +123,17 @@ export class JsonpTransport extends PollingTransport {
 
   override get name(): any {
     return 'jsonp';
+  }
+
+  override doOpen(): void {
+    // before others who listen, since they may close it then
+    onPageHide('add', this.onLeave);
+    super.doOpen();
+  }
+
+  override onClose(details?: any): void {
+    onPageHide('remove', this.onLeave);
+    super.onClose(details);
   }
 
   override request({ method, data }: { method?: string; data?: string } = {}): any {
@@ -162,7 +178,11 @@ export class JsonpTransport extends PollingTransport {
 
   private postForm(payload: string): EmbeddedRequest {
     const request = new EmbeddedRequest();
-    const { document } = page();
+    const { document, navigator } = page();
+    if (this.isLeaving && payload === CLOSE) {
+      navigator.sendBeacon?.(this.uri(), new URLSearchParams({ d: payload }));
+      return request;
+    }
     const form = document.createElement('form');
     const text = document.createElement('textarea');
     const frame = document.createElement('iframe');

@@ -62,12 +62,15 @@ export const htmlFileEnvelope: Envelope = {
 
 /**
  * Watches the body, and says `x` last. A text that came between would be taken out as well. Posts of one window arrive in
- * order, while the frame's `load` event may overtake them in the page.
+ * order, while the frame's `load` event may overtake them in the page. Firefox tells a document that was cut from none by
+ * this event alone; Chromium does not tell it at all, and the page finds out by the heartbeat.
  */
 const WATCH =
-  'new MutationObserver(function(a){var m=[];a.forEach(function(r){r.addedNodes.forEach(function(n){' +
-  'for(var k in n.dataset||{})m.push([k,n.dataset[k]]);n.remove()})});if(m.length)p(m)}).observe(document.body,{childList:true});' +
-  "addEventListener('load',function(){p([['x','']])});document.currentScript.remove()";
+  'function w(a){var m=[];a.forEach(function(r){r.addedNodes.forEach(function(n){' +
+  'for(var k in n.dataset||{})m.push([k,n.dataset[k]]);n.remove()})});if(m.length)p(m)}' +
+  'var o=new MutationObserver(w);o.observe(document.body,{childList:true});' +
+  // what came with the last bytes may not have been told yet
+  "addEventListener('DOMContentLoaded',function(){w(o.takeRecords());p([['x','']])});document.currentScript.remove()";
 
 function documentFor(page: string, nonce: string): string {
   const post = `function p(m){parent.postMessage(m,${inertJson(page)})}`;
