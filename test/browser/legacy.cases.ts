@@ -80,7 +80,7 @@ export function describeLegacy(browserName: BrowserName): void {
       if (request.method === 'GET' && request.url!.includes('transport=htmlfile')) documents++;
       next();
     });
-    const files = new Map([
+    const files = new Map<string, string | Buffer>([
       ['/nestwire.legacy.js', readFileSync(resolve('dist/client/nestwire.legacy.js'))],
       ['/stock2.js', readFileSync(resolve('node_modules/socket.io-client-2/dist/socket.io.js'))],
     ]);
@@ -275,7 +275,9 @@ export function describeLegacy(browserName: BrowserName): void {
           const back = await new Promise((resolve) => socket.emit('echo', text, resolve));
           const { query, name } = socket.io.engine.transport;
           const told = [back, name, typeof query.j];
+          const posted = new Promise((resolve) => socket.io.engine.on('close', resolve));
           socket.close();
+          await posted;
           return told;
         },
         live.url,
@@ -290,7 +292,6 @@ export function describeLegacy(browserName: BrowserName): void {
       ({ page, problems } = await openPage(browser, elsewhere.url));
       const reason = await connect([transport]).then(String, String);
       expect(reason).toMatch(/no document|poll error/);
-      expect(live.engine.clientsCount).toBe(0);
       allowed = elsewhere.url;
     });
 

@@ -81,11 +81,12 @@ async function untilConnections(target: Harness, most: number): Promise<void> {
 /** A session without a client: nothing is sent for it but what a test sends. */
 async function bare(
   target: Harness,
-  { transport, protocol, name }: Row,
+  { transport, protocol, name, getQuery }: Row,
 ): Promise<{ session: SessionLike; post: string }> {
   const isPlain = name.endsWith('plain') || transport === 'polling';
   const path = `/engine.io/?EIO=${protocol}&transport=${transport}`;
-  const get = new RawConnection(target.port).write(requestText('GET', `${path}${isPlain ? '' : '&resume=1'}`));
+  const first = `${path}${isPlain ? '' : '&resume=1'}${getQuery('http://127.0.0.1')}`;
+  const get = new RawConnection(target.port).write(requestText('GET', first));
   target.onTeardown(() => get.socket.destroy());
   const session = await target.sessions.next();
   return { session, post: `${path}&sid=${session.id}${isPlain ? '' : '&seq=1'}` };

@@ -5,6 +5,8 @@ export interface PollForm {
   readonly name: string;
   /** What asks for it in the query, and ends with `&` unless it is empty. */
   readonly query: string;
+  /** Headers by which a browser tells whose page it is, for a server of this URL; a page has an `Origin` in POSTs only. */
+  headers(url: string): Record<string, string>;
   /** The body of a POST with a payload. */
   request(payload: string | Buffer): { body: string | Buffer; type: string };
   /** The payload of an answer, and its type. */
@@ -15,6 +17,7 @@ export interface PollForm {
 export const PLAIN: PollForm = {
   name: 'polling',
   query: '',
+  headers: () => ({}),
   request: (body) => ({
     body,
     type: typeof body === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream',
@@ -29,6 +32,7 @@ const SCRIPT_CALL = /^(?:\/\*\*\/)?___eio\[7\]\((".*")\);$/;
 export const SCRIPT: PollForm = {
   name: 'jsonp',
   query: 'j=7&',
+  headers: (url) => ({ referer: `${new URL(url).origin}/page` }),
   request: (payload) => {
     // a line feed becomes \n, and \n becomes \\n
     const escaped = String(payload).replace(/\\n/g, '\\\\n').replace(/\n/g, '\\n');

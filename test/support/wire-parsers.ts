@@ -199,7 +199,17 @@ export const STREAMS = Object.keys(PARSERS) as readonly StreamName[];
 
 export const parserFor = (transport: StreamName): StreamParser => new PARSERS[transport]();
 
-/** What a GET has to say besides, where a page embeds the response: that the page is of the server's own origin. */
-export function pageQuery(transport: string, url: string): string {
-  return transport === 'htmlfile' ? `&origin=${encodeURIComponent(new URL(url).origin)}` : '';
+/** What the query of a GET has to say besides, where a page embeds the response: of which origin it is. */
+export function pageQuery(transport: string, url: string, { origin = new URL(url).origin } = {}): string {
+  return transport === 'htmlfile' ? `&origin=${encodeURIComponent(origin)}` : '';
+}
+
+/** What a page that embeds the response tells besides, as a browser does. */
+export function pageHeaders(
+  transport: string,
+  url: string,
+  headers: Record<string, string> = {},
+): Record<string, string> {
+  const { origin = new URL(url).origin } = headers;
+  return transport === 'htmlfile' ? { referer: `${origin}/`, ...headers } : headers;
 }

@@ -13,7 +13,7 @@ import {
 } from './wire-codec.js';
 import { ours, type Target } from './wire-engine.js';
 import { PLAIN, SCRIPT, type PollForm } from './wire-forms.js';
-import { pageQuery, type StreamName } from './wire-parsers.js';
+import { pageHeaders, pageQuery, type StreamName } from './wire-parsers.js';
 import { Queue } from './wire-queue.js';
 import { StreamClient } from './wire-streams.js';
 
@@ -393,8 +393,8 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
     upgrades: ['websocket'],
     open: (target, options = {}) => new StreamConnection(dial(target, options), textOnly).open(options.paused ?? false),
     async refused(target, { query, headers } = {}) {
-      const url = address(target, own, `${withFlag(query)}${pageQuery(transport, target.url)}`);
-      const answer = await ask(url, { headers });
+      const url = address(target, own, `${withFlag(query)}${pageQuery(transport, target.url, headers)}`);
+      const answer = await ask(url, { headers: pageHeaders(transport, url, headers) });
       const { code, message: text } = JSON.parse(answer.text);
       return { status: answer.status, code, message: text, headers: answer.headers };
     },
@@ -432,7 +432,13 @@ function pollingRow(
     upgrades: offered ? ['websocket', 'eventsource', 'multipart', 'htmlfile'] : ['websocket'],
     async open(target, { query, headers = {}, paused = false } = {}) {
       const url = address(target, own, withFlag(query));
-      const connection = new PollingConnection(url, protocol, textOnly, headers, form);
+      const connection = new PollingConnection(
+        url,
+        protocol,
+        textOnly,
+        { ...form.headers(target.url), ...headers },
+        form,
+      );
       target.onTeardown(() => connection.drop());
       return connection.open(paused);
     },
