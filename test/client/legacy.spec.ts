@@ -141,13 +141,13 @@ describe('JsonpTransport', () => {
     Object.assign(Fake.prototype, { submit() {} });
     (transport as unknown as { write(packets: object[]): void }).write([
       { type: 'message', data: 'a\nb\\nc' },
-      { type: 'message', data: 'x'.repeat(230) },
+      { type: 'message', data: 'x'.repeat(245) },
     ]);
     await Promise.resolve();
     const texts = () => made.filter((one) => one['name'] === 'd').map((one) => one['value']);
     expect(texts()).toEqual(['4a\\nb\\\\nc']);
     // the frame has loaded what it may not show
     made.find((one) => one['name'] === '___eio_0')!.listeners.get('load')!();
-    expect(texts()).toEqual(['4a\\nb\\\\nc', `4${'x'.repeat(230)}`]);
+    expect(texts()).toEqual(['4a\\nb\\\\nc', `4${'x'.repeat(245)}`]);
   });
 });
