@@ -147,7 +147,9 @@ describe.each(STREAMS)('GETs of %s', (transport) => {
     const gets: RawConnection[] = [];
     for (let i = 0; i < 5; i++) {
       const { pathname, search } = new URL(client.urlOf({ ack: 1 }));
-      const connection = new RawConnection(target.port).write(requestText('GET', pathname + search, { host: new URL(client.urlOf()).host }));
+      const connection = new RawConnection(target.port).write(
+        requestText('GET', pathname + search, { host: new URL(client.urlOf()).host }),
+      );
       target.onTeardown(() => connection.socket.destroy());
       gets.push(connection);
       await connection.until(/4a/);
@@ -177,7 +179,9 @@ describe.each(STREAMS)('GETs of %s', (transport) => {
     });
     const { client, session } = await connect(target, transport);
     const { pathname, search } = new URL(client.urlOf({ ack: 1, hold: 1 }));
-    const connection = new RawConnection(target.port).write(requestText('GET', pathname + search, { host: new URL(client.urlOf()).host }));
+    const connection = new RawConnection(target.port).write(
+      requestText('GET', pathname + search, { host: new URL(client.urlOf()).host }),
+    );
     await until(() => held.length === 1);
     const closed = once(held[0]!.res, 'close');
     connection.reset();

@@ -102,6 +102,29 @@ describe('a script of another site', () => {
     expect(taken).toMatchObject({ status: 200, text: 'ok' });
   });
 
+  it('gets each answer as it has to be, whatever an application says of frames', async () => {
+    const target = await start(NAMED);
+    target.engine.use((_request, response, next) => {
+      response.setHeader('X-Frame-Options', 'DENY');
+      response.setHeader('Content-Security-Policy', "default-src 'self'; frame-ancestors 'none'");
+      response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+      next();
+    });
+    const opened = await script(target, { referer: `${SITE}/` });
+    const { sid } = JSON.parse(JSON.parse(/\((".*")\)/.exec(opened.text)![1]!).slice(1));
+    const session = await target.sessions.next();
+    session.send('x');
+    const polled = await script(target, { referer: `${SITE}/` }, `&sid=${sid}`);
+    expect(polled.text).toBe('/**/___eio[0]("4x");');
+    const url = `${target.url}?EIO=4&transport=polling&j=0&sid=${sid}`;
+    const posted = await ask(url, { method: 'POST', body: 'd=4y', headers: { origin: SITE } });
+    for (const { status, headers } of [opened, polled, posted]) {
+      expect(status).toBe(200);
+      expect(headers['cross-origin-resource-policy']).toBe('cross-origin');
+      for (const name of ['x-frame-options', 'content-security-policy']) expect(headers).not.toHaveProperty(name);
+    }
+  });
+
   it.each(['alert(1)', '1x', '', '-1', '12345678901', '0]("");alert(1);//', '__proto__'])(
     'cannot choose what is called: j=%s',
     async (j) => {

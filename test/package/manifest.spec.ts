@@ -49,21 +49,21 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The one file for a script tag. */
-const BUNDLE = 'dist/client/nestwire.js';
+/** The files for a script tag. */
+const BUNDLES = ['dist/client/nestwire.js', 'dist/client/nestwire.legacy.js'];
+
+const PAPERS = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
 
 describe('the files of the package', () => {
   it('are the compiled sources, what they were compiled from, and the papers', () => {
     const compiled = filesIn(join(ROOT, 'lib'))
       .filter((name) => name.endsWith('.ts'))
       .flatMap((name) => ['.js', '.js.map', '.d.ts'].map((suffix) => `dist/${name.replace(/\.ts$/, suffix)}`));
-    expect(files).toEqual(
-      [...compiled, BUNDLE, `${BUNDLE}.map`, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].toSorted(),
-    );
+    expect(files).toEqual([...compiled, ...BUNDLES.flatMap((path) => [path, `${path}.map`]), ...PAPERS].toSorted());
   });
 
   it('carry source maps that need no file which is not there', () => {
-    for (const path of ending('.js').filter((name) => name !== BUNDLE)) {
+    for (const path of ending('.js').filter((name) => !BUNDLES.includes(name))) {
       const map = `${posix.basename(path)}.map`;
       expect(text(path)).toContain(`//# sourceMappingURL=${map}`);
       const { sources, sourcesContent } = JSON.parse(text(`${path}.map`)) as {
@@ -74,9 +74,11 @@ describe('the files of the package', () => {
       expect([path, sources.length, source]).toEqual([path, 1, path.replace(/^dist/, 'lib').replace(/\.js$/, '.ts')]);
       expect(sourcesContent).toEqual([text(source)]);
     }
-    const bundled = JSON.parse(text(`${BUNDLE}.map`)) as { sources: string[]; sourcesContent: string[] };
-    expect(bundled.sourcesContent).toHaveLength(bundled.sources.length);
-    expect(text(BUNDLE)).toContain('//# sourceMappingURL=nestwire.js.map');
+    for (const path of BUNDLES) {
+      const bundled = JSON.parse(text(`${path}.map`)) as { sources: string[]; sourcesContent: string[] };
+      expect(bundled.sourcesContent).toHaveLength(bundled.sources.length);
+      expect(text(path)).toContain(`//# sourceMappingURL=${posix.basename(path)}.map`);
+    }
   });
 });
 
