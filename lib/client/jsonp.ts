@@ -134,6 +134,12 @@ export class JsonpTransport extends PollingTransport {
   override onClose(details?: any): void {
     onPageHide('remove', this.onLeave);
     super.onClose(details);
+    this.forgetCallback();
+  }
+
+  override onError(reason: string, description: any, context?: any): this {
+    onPageHide('remove', this.onLeave);
+    return super.onError(reason, description, context);
   }
 
   override request({ method, data }: { method?: string; data?: string } = {}): any {
@@ -166,14 +172,19 @@ export class JsonpTransport extends PollingTransport {
       script.remove();
       // has the callback been called, this comes too late
       request.end('error', 0);
-      // nothing can come any more, and nobody is to be kept for it
-      if (this.readyState === 'closed' && this.poll === request) this.callbacks[this.index] = ignore;
+      if (this.poll === request) this.poll = undefined;
+      this.forgetCallback();
     };
     script.addEventListener('load', done);
     script.addEventListener('error', done);
     this.poll = request;
     page().document.head.append(script);
     return request;
+  }
+
+  /** Once nothing can come any more nobody is to be kept for it. */
+  private forgetCallback(): void {
+    if (this.readyState === 'closed' && this.poll === undefined) this.callbacks[this.index] = ignore;
   }
 
   private postForm(payload: string): EmbeddedRequest {

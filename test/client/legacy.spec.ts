@@ -129,9 +129,20 @@ describe('JsonpTransport', () => {
     transport.open();
     const before = globals.___eio![0];
     (transport as unknown as { onClose(): void }).onClose();
+    // it may still come, and then its session is ended
+    expect(globals.___eio![0]).toBe(before);
     made[0]!.listeners.get('load')!();
     expect(globals.___eio![0]).not.toBe(before);
     expect(globals.___eio).toHaveLength(1);
+  });
+
+  it('keeps nothing once it is closed between two scripts', () => {
+    const { transport, made } = setUp();
+    transport.open();
+    const before = globals.___eio![0];
+    made[0]!.listeners.get('load')!();
+    (transport as unknown as { onClose(): void }).onClose();
+    expect(globals.___eio![0]).not.toBe(before);
   });
 
   it('escapes line feeds for a form, and sends what is too much for one in several', async () => {
