@@ -1,6 +1,6 @@
 /**
- * Bundles the client for a script tag: `dist/client/nestwire.js`, with its source map. Run after `nest build`.
- * Puts the Flash movie beside it.
+ * Bundles the client for a script tag: `dist/client/nestwire.js` and, with all legacy transports, `nestwire.legacy.js`, with
+ * their source maps. Puts the Flash movie beside them. Run after `nest build`.
  *
  * The stock client is bundled from its modules, so both share one copy of engine.io-client. What either keeps to itself gets
  * short names: private members of ours, and names of the stock one that begin with `_`, as in its own minified builds.
@@ -13,21 +13,20 @@ import { privateNames } from './private-names.js';
 
 const BUILT = resolve('dist/client');
 
-/** A stock name that goes over the wire, and those that ours looks for in a stock client, which may be another copy. */
-const RESERVED = ['_placeholder', '_probe', '_transportsByName', '_cookieJar'];
+/** Names that go over the wire, and those that ours looks for in a stock client, which may be another copy. */
+const RESERVED = ['_placeholder', '___eio', '_probe', '_transportsByName', '_cookieJar'];
 
-const sources = readdirSync('lib/client', { recursive: true })
-  // the Flash socket is not in it
-  .filter((name) => name.endsWith('.ts') && !name.startsWith('flash'))
-  .map((name) => join('lib/client', name));
+const sources = readdirSync('lib/client', { recursive: true }).filter((name) => name.endsWith('.ts'));
 
-const shortNames = {
+/** @param isIn which of our sources may be in the bundle: names that others have as well cannot be replaced. */
+const shortNames = (isIn) => ({
   name: 'short-names',
   async renderChunk(code, { modules }) {
     const others = Object.entries(modules).filter(([path]) => !path.startsWith(BUILT));
     const parts = others.map(([path, module]) => transformWithEsbuild(module.code, path, { minifyWhitespace: true }));
     // without comments, whose words are not names
-    const names = privateNames(sources, (await Promise.all(parts)).map((part) => part.code).join('\n'));
+    const mine = sources.filter(isIn).map((name) => join('lib/client', name));
+    const names = privateNames(mine, (await Promise.all(parts)).map((part) => part.code).join('\n'));
     return transformWithEsbuild(code, 'nestwire.js', {
       mangleProps: new RegExp(`^(_.+|${names.join('|')})$`),
       // socket.io-client reaches for some of its own as `io["_destroy"]`
@@ -36,7 +35,7 @@ const shortNames = {
       target: 'es2020',
     });
   },
-};
+});
 
 /** Parts of the stock client for what has no ES2020, or takes no script tag: ActiveX, `attachEvent`, React Native. */
 const OUTDATED = [
@@ -77,24 +76,32 @@ const smaller = {
 // else Vite takes the stock client's modules for developers, should a test have it built
 process.env.NODE_ENV = 'production';
 
-await build({
-  configFile: false,
-  logLevel: 'warn',
-  plugins: [upToDate, shortNames, smaller],
-  build: {
-    target: 'es2020',
-    minify: false,
-    sourcemap: true,
-    outDir: BUILT,
-    emptyOutDir: false,
-    lib: {
-      entry: 'dist/client/script.js',
-      formats: ['iife'],
-      name: 'nestwireScript',
-      fileName: () => 'nestwire.js',
+/** The files, the module that each is made of, and what of ours is in it. */
+const BUNDLES = [
+  { fileName: 'nestwire.js', module: 'script.js', isIn: (name) => !name.startsWith('flash') },
+  { fileName: 'nestwire.legacy.js', module: 'legacy-script.js', isIn: () => true },
+];
+
+for (const { fileName, module, isIn } of BUNDLES) {
+  await build({
+    configFile: false,
+    logLevel: 'warn',
+    plugins: [upToDate, shortNames(isIn), smaller],
+    build: {
+      target: 'es2020',
+      minify: false,
+      sourcemap: true,
+      outDir: BUILT,
+      emptyOutDir: false,
+      lib: {
+        entry: join('dist/client', module),
+        formats: ['iife'],
+        name: 'nestwireScript',
+        fileName: () => fileName,
+      },
+      rollupOptions: { output: { freeze: false, generatedCode: { symbols: false } } },
     },
-    rollupOptions: { output: { freeze: false, generatedCode: { symbols: false } } },
-  },
-});
+  });
+}
 
 copyFileSync('flash/nestwire.swf', join(BUILT, 'nestwire.swf'));

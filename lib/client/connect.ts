@@ -1,10 +1,10 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import type { Attempt } from './fallback/course.js';
-import { transports, type ClientTransportName, type TransportsOptions } from './transports.js';
+import { transports, type TransportsOptions } from './transports.js';
 
 /** Options of {@link connect}: those of socket.io-client, with our names in `transports`. */
 export type ConnectOptions = Partial<Omit<ManagerOptions & SocketOptions, 'transports'>> &
-  Pick<TransportsOptions, 'remember' | 'onFallback'> & { transports?: readonly ClientTransportName[] };
+  Pick<TransportsOptions, 'remember' | 'onFallback' | 'transports'>;
 
 /** What `socket.io.engine` has besides what engine.io-client gives it. Another engine is made for each reconnection. */
 export interface TriedEngine {

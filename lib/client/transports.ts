@@ -10,13 +10,17 @@ import { MultipartTransport } from './multipart.js';
 /** Names of the transports of this client. */
 export type ClientTransportName = 'websocket' | 'eventsource' | 'multipart' | 'polling';
 
+/** A transport of this client: its name, or the class of a legacy transport. */
+export type ClientTransport = ClientTransportName | TransportClass;
+
 /** Options of {@link transports}. */
 export interface TransportsOptions {
   /**
    * The transports to use, best first. Default: `['websocket', 'eventsource', 'polling']`, as far as this environment has
-   * what they need.
+   * what they need. Legacy transports are given as their classes, `HtmlFileTransport` for example; JSONP comes last wherever
+   * it stands.
    */
-  transports?: readonly ClientTransportName[] | undefined;
+  transports?: readonly ClientTransport[] | undefined;
   /** Address of the server, for which is remembered what gets through. Default: the page's own. */
   url?: string | undefined;
   /** Whether to remember that beyond this page and share it with other tabs, in localStorage. Default true. */
@@ -25,7 +29,7 @@ export interface TransportsOptions {
   onFallback?: ((attempt: Attempt) => void) | undefined;
 }
 
-const CLASSES = new Map<ClientTransportName, TransportClass>([
+const CLASSES = new Map<string, TransportClass>([
   ['websocket', stock.websocket as TransportClass],
   ['eventsource', EventSourceTransport],
   ['multipart', MultipartTransport],
@@ -65,12 +69,16 @@ const globals = globalThis as unknown as BrowserGlobals;
  * @throws TypeError when a name is not that of a transport, or none is left.
  */
 export function transports(options: TransportsOptions = {}): any[] {
-  const names = options.transports ?? DEFAULT;
-  for (const name of names) {
-    if (!CLASSES.has(name))
-      throw new TypeError(`there is no transport "${name}"; there are ${[...CLASSES.keys()].join(', ')}`);
+  const classes = new Map<string, TransportClass>();
+  for (const given of options.transports ?? DEFAULT) {
+    const found = typeof given === 'string' ? CLASSES.get(given) : given;
+    if (found === undefined)
+      throw new TypeError(`"${given}" is none of ${[...CLASSES.keys()].join(', ')}: pass its class`);
+    const { name } = found.prototype;
+    if (isAvailable(name)) classes.set(name, found);
   }
-  const preference = names.filter(isAvailable);
+  const isLast = (name: string): number => Number(name === 'jsonp');
+  const preference = [...classes.keys()].sort((a, b) => isLast(a) - isLast(b));
   if (preference.length === 0) throw new TypeError('none of these transports is available here');
   const { url, remember } = options;
   // Node's is in a file, if at all
@@ -88,15 +96,17 @@ export function transports(options: TransportsOptions = {}): any[] {
     openChannel,
     onFallback: options.onFallback,
   };
-  for (const name of preference) guarded.set(name, guard(CLASSES.get(name)!, course));
+  for (const name of preference) guarded.set(name, guard(classes.get(name)!, course));
   course.refresh();
   return list;
 }
 
-function isAvailable(name: ClientTransportName): boolean {
+function isAvailable(name: string): boolean {
   const { document, WebSocket, EventSource, fetch, ReadableStream } = globals;
   // outside of pages, engine.io-client brings its own
   if (name === 'websocket') return document === undefined || WebSocket !== undefined;
+  // the classes that are not known here need a page
+  if (!CLASSES.has(name)) return document !== undefined;
   return name === 'polling' || Boolean(fetch && (ReadableStream ?? (name === 'eventsource' && EventSource)));
 }
 

@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { allowEmbedding, type RequestPolicy } from './embedding.js';
 import type { Engine } from './engine.js';
 import { Refusal } from './errors.js';
 import { examineHead } from './handshake.js';
-import type { OriginPolicy } from './origins.js';
 import { clientAddress, type TrustProxy } from './request.js';
 import type { RelayedFacts, RelayOwner } from './relay.js';
 import type { EngineRequest } from './session.js';
+import type { TransportKind } from './transports/registry.js';
 
 /**
  * Hands requests of sessions that are not here to the node that owns them, after what can be checked without the session.
@@ -14,7 +15,7 @@ import type { EngineRequest } from './session.js';
 export class HandOver {
   constructor(
     private readonly engine: Engine,
-    private readonly origins: OriginPolicy,
+    private readonly policy: RequestPolicy,
     private readonly trust: TrustProxy | undefined,
     private readonly host: { readonly closing: boolean },
   ) {}
@@ -30,6 +31,7 @@ export class HandOver {
 
   /** @returns whether it was handed over. @throws Refusal */
   async request(request: EngineRequest, response: ServerResponse): Promise<boolean> {
+    const kind = examineHead(this.engine.opts, request);
     const owner = await this.ownerFor(request);
     if (owner === undefined) return false;
     const { maxHttpBufferSize } = this.engine.opts;
@@ -37,7 +39,8 @@ export class HandOver {
       this.engine.limitExceeded('maxHttpBufferSize', `POST body over ${maxHttpBufferSize} bytes`);
       throw new Refusal('PAYLOAD_TOO_LARGE', { name: 'maxHttpBufferSize' });
     }
-    const facts = await this.facts(request);
+    const facts = await this.facts(kind, request);
+    if (facts.isOriginAllowed) allowEmbedding(kind, request, response);
     // a client that has left in the meantime is not told of any more
     if (!response.destroyed) owner.forward(request, response, facts);
     return true;
@@ -48,20 +51,20 @@ export class HandOver {
    * @returns whether it was handed over. @throws Refusal
    */
   async upgrade(request: EngineRequest, socket: Duplex, head: Buffer, headers: readonly string[]): Promise<boolean> {
+    const kind = examineHead(this.engine.opts, request);
     const owner = await this.ownerFor(request);
     if (owner === undefined) return false;
-    const facts = await this.facts(request);
+    const facts = await this.facts(kind, request);
     if (!socket.destroyed) owner.forwardUpgrade(request, socket, head, facts, headers);
     return true;
   }
 
   private ownerFor(request: EngineRequest): RelayOwner | undefined | Promise<RelayOwner | undefined> {
-    examineHead(this.engine.opts, request);
     return this.engine.relay!.ownerOf(request._query['sid']!);
   }
 
-  private async facts(request: EngineRequest): Promise<RelayedFacts> {
-    const isOriginAllowed = await this.origins.allows(request);
+  private async facts(kind: TransportKind, request: EngineRequest): Promise<RelayedFacts> {
+    const isOriginAllowed = await this.policy.allows(kind, request);
     // nobody would cut it any more; a balancer asks another node
     if (this.host.closing) throw new Refusal('SHUTTING_DOWN');
     return { address: clientAddress(request, this.trust), isOriginAllowed };

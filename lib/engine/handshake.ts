@@ -4,7 +4,9 @@ import type { ResolvedOptions } from './options.js';
 import { announcesBody, headerBytes, protocolOf } from './request.js';
 import type { EngineRequest, Session } from './session.js';
 import {
+  kindOf,
   TRANSPORT_KINDS,
+  wireName,
   type HttpTransportKind,
   type TransportKind,
   type UpgradeTransportKind,
@@ -60,11 +62,11 @@ export function examine(engine: ExaminedBy, request: EngineRequest, isUpgrade: b
  * @throws Refusal
  */
 export function examineHead(opts: ResolvedOptions, request: EngineRequest): TransportKind {
-  const { transport: name } = request._query;
-  const kind = TRANSPORT_KINDS.get(name ?? '');
+  const kind = kindOf(request._query);
   if (kind === undefined || !opts.transports.includes(kind.name)) {
-    throw new Refusal('UNKNOWN_TRANSPORT', { transport: name });
+    throw new Refusal('UNKNOWN_TRANSPORT', { transport: request._query['transport'] });
   }
+  if (kind.isWellFormed?.(request) === false) throw new Refusal('BAD_REQUEST', { name: 'INVALID_QUERY' });
   checkHeaders(request, opts.limits.maxHeaderBytes);
   return kind;
 }
@@ -151,7 +153,8 @@ function isLegal(value: string): boolean {
  * @throws Refusal
  */
 export function checkRoute(session: Session, kind: TransportKind): void {
-  if (session.transport.name === kind.name || session.upgrade?.candidate.name === kind.name) return;
+  const name = wireName(kind);
+  if (session.transport.name === name || session.upgrade?.candidate.name === name) return;
   if (!kind.needsHttpUpgrade && mayUpgrade(session, kind)) return;
   throw new Refusal('BAD_REQUEST', {
     name: 'TRANSPORT_MISMATCH',

@@ -65,7 +65,10 @@ export interface EngineOptions {
     request: IncomingMessage,
     callback: (error: string | null | undefined, success: boolean) => void,
   ) => void;
-  /** Transports that are enabled. Default: websocket, eventsource and polling. */
+  /**
+   * Transports that are enabled. Default: websocket, eventsource and polling. `jsonp` and `htmlfile` are embedded by pages,
+   * where no CORS applies: a page of another origin has to be named in `origins` or `cors.origin`.
+   */
   transports?: readonly TransportName[];
   /** Whether a session may change its transport. Default true. */
   allowUpgrades?: boolean;

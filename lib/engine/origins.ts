@@ -35,43 +35,63 @@ export class OriginPolicy {
     const { origin } = request.headers;
     const site = request.headers['sec-fetch-site'];
     if (site === 'same-origin') return true;
-    if (origin === undefined) return site === undefined || site === 'none' || this.allowsEmbedding(request);
-    if (namesHost(origin, requestedHost(request, this.trust))) return true;
-    return this.allowsForeign(origin, request);
+    // an image or a link of another site: the page cannot read the answer, but a session would be opened
+    if (origin === undefined) return site === undefined || site === 'none' || this.allowsUnknown(request);
+    return this.isHost(origin, request) || this.allowsForeign(origin, request);
+  }
+
+  /** Whether a request may pass that does not tell which site asks: it must not be in the name of a user. */
+  allowsUnknown({ headers }: IncomingMessage): boolean {
+    return this.rules === null && headers.cookie === undefined;
+  }
+
+  /** Whether an origin is that of the host that was asked. */
+  isHost(origin: string, request: IncomingMessage): boolean {
+    return namesHost(origin, requestedHost(request, this.trust));
   }
 
   /**
-   * An image, a script or a link of another site: browsers send no Origin with them, and cookies. No client of ours asks so,
-   * and the page cannot read the answer; but a session would be opened in the name of the user.
+   * Whether the application has named an origin, in `origins` or, where that is unset, in `cors.origin`: by a string, a
+   * pattern, or a function that was asked about it. `*` and `true` name nobody. A rule that throws names nobody either.
    */
-  private allowsEmbedding({ headers }: IncomingMessage): boolean {
-    return this.rules === null && headers.cookie === undefined;
+  async names(origin: string, request: IncomingMessage): Promise<boolean> {
+    try {
+      if (this.rules !== null) return await matchesAny(origin, this.rules, request);
+      return await this.matchesCors(origin, request, isNamedBy);
+    } catch {
+      return false;
+    }
   }
 
   private async allowsForeign(origin: string, request: IncomingMessage): Promise<boolean> {
     try {
       if (this.rules !== null) return await matchesAny(origin, this.rules, request);
       if (request.headers.cookie === undefined) return true;
-      return await this.matchesCors(origin, request);
+      return await this.matchesCors(origin, request, matchesCorsOrigin);
     } catch {
       // the rule is the user's; what it cannot decide is not let in
       return false;
     }
   }
 
-  private async matchesCors(origin: string, request: IncomingMessage): Promise<boolean> {
+  private async matchesCors(
+    origin: string,
+    request: IncomingMessage,
+    fits: (origin: string, rule: unknown) => boolean,
+  ): Promise<boolean> {
     const { cors } = this;
     if (cors === false) return false;
     const resolved = typeof cors === 'function' ? await resolveDelegate(cors, request) : cors;
     const rule = resolved?.origin ?? '*';
-    if (typeof rule !== 'function') return matchesCorsOrigin(origin, rule);
+    if (typeof rule !== 'function') return fits(origin, rule);
     const answer = await new Promise<unknown>((resolve, reject) => {
       (rule as (origin: string, done: (error: Error | null, allow?: unknown) => void) => void)(
         origin,
         (error, allow) => (error ? reject(error) : resolve(allow)),
       );
     });
-    return matchesCorsOrigin(origin, answer);
+    // "true" is the answer to a question about this very origin
+    return answer === true || fits(origin, answer);
   }
 }
 
@@ -87,6 +107,12 @@ function matchesCorsOrigin(origin: string, rule: unknown): boolean {
   if (typeof rule === 'string') return rule === origin;
   if (rule instanceof RegExp) return matches(rule, origin);
   return Array.isArray(rule) && rule.some((one) => matchesCorsOrigin(origin, one));
+}
+
+/** The same for a rule that has to be about this origin, and not about all. */
+function isNamedBy(origin: string, rule: unknown): boolean {
+  if (Array.isArray(rule)) return rule.some((one) => isNamedBy(origin, one));
+  return rule !== true && rule !== '*' && matchesCorsOrigin(origin, rule);
 }
 
 async function matchesAny(origin: string, rules: readonly OriginRule[], request: IncomingMessage): Promise<boolean> {

@@ -1,18 +1,23 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Admission } from './admission.js';
+import { allowEmbedding, isEmbedded, RequestPolicy } from './embedding.js';
 import type { Engine } from './engine.js';
 import { ERRORS, Refusal } from './errors.js';
 import { HandOver } from './hand-over.js';
 import { askAllowRequest, checkRoute, examine, HandshakePackets, mayUpgrade } from './handshake.js';
 import type { Headers } from './headers.js';
 import { runMiddlewares, type Middleware } from './middleware.js';
-import { OriginPolicy } from './origins.js';
 import { codecFor } from './protocol/codec.js';
 import type { Relay, RelayedFacts } from './relay.js';
 import { clientAddress, compileTrust, protocolOf, quoted, withQuery, type TrustProxy } from './request.js';
 import { Session, type EngineRequest } from './session.js';
-import type { HttpTransportKind, TransportKind, WebTransportSession } from './transports/registry.js';
+import {
+  wireName,
+  type HttpTransportKind,
+  type TransportKind,
+  type WebTransportSession,
+} from './transports/registry.js';
 import {
   ANSWER_HEADERS,
   NOBODY,
@@ -31,7 +36,7 @@ import { WebTransportAcceptor, type Gate, type WebTransportRequest } from './web
  */
 export class Router implements Gate {
   private readonly trust: TrustProxy | undefined;
-  private readonly origins: OriginPolicy;
+  private readonly policy: RequestPolicy;
   private readonly admission: Admission;
   private readonly handshakes: HandshakePackets;
   private readonly webSockets: WebSocketAcceptor;
@@ -46,12 +51,12 @@ export class Router implements Gate {
   ) {
     const { opts } = engine;
     this.trust = compileTrust(opts.trustProxy);
-    this.origins = new OriginPolicy(opts, this.trust);
+    this.policy = new RequestPolicy(opts, this.trust);
     this.admission = new Admission(opts.limits);
     this.handshakes = new HandshakePackets(opts);
     this.webSockets = new WebSocketAcceptor(opts, headers, this.trust);
     this.webTransports = new WebTransportAcceptor(engine, this);
-    this.handOver = new HandOver(engine, this.origins, this.trust, host);
+    this.handOver = new HandOver(engine, this.policy, this.trust, host);
   }
 
   /** Handles an HTTP request. */
@@ -108,7 +113,9 @@ export class Router implements Gate {
   private async serve(request: EngineRequest, response: ServerResponse, relayed: RelayedFacts | null): Promise<void> {
     const { kind, session } = examine(this.engine, request, false) as { kind: HttpTransportKind; session?: Session };
     if (relayed !== null && session === undefined) throw new Refusal('BAD_REQUEST', { name: 'RELAYED_HANDSHAKE' });
-    await this.checkOrigin(request, session, relayed);
+    await this.checkOrigin(kind, request, session, relayed);
+    // the first node has done so on the answer that the client gets
+    if (relayed === null) allowEmbedding(kind, request, response);
     let transport: Transport;
     if (session === undefined) {
       const id = await this.admit(request);
@@ -150,7 +157,7 @@ export class Router implements Gate {
     const { kind, session } = examine(this.engine, request, true);
     if (!kind.needsHttpUpgrade) throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_HANDSHAKE_ERROR' });
     if (relayed !== null && session === undefined) throw new Refusal('BAD_REQUEST', { name: 'RELAYED_HANDSHAKE' });
-    await this.checkOrigin(request, session, relayed);
+    await this.checkOrigin(kind, request, session, relayed);
     const id = session === undefined ? await this.admit(request) : session.id;
     if (socket.destroyed) return;
     const confirm = session === undefined ? () => this.confirm(id, request) : noop;
@@ -181,9 +188,9 @@ export class Router implements Gate {
   private transportFor(session: Session, kind: HttpTransportKind, request: EngineRequest): Transport {
     // the session may have changed its transport while the origin was judged
     checkRoute(session, kind);
-    if (session.transport.name === kind.name) return session.transport;
+    if (session.transport.name === wireName(kind)) return session.transport;
     const candidate = session.upgrade?.candidate;
-    if (candidate?.name === kind.name) return candidate;
+    if (candidate?.name === wireName(kind)) return candidate;
     // a POST for a candidate that was given up must not make another one
     if (request.method !== 'GET')
       throw new Refusal('BAD_REQUEST', { name: 'TRANSPORT_MISMATCH', transport: kind.name });
@@ -214,11 +221,16 @@ export class Router implements Gate {
   }
 
   /** @internal */
-  async checkOrigin(request: EngineRequest, session: Session | undefined, relayed: RelayedFacts | null): Promise<void> {
+  async checkOrigin(
+    kind: TransportKind,
+    request: EngineRequest,
+    session: Session | undefined,
+    relayed: RelayedFacts | null,
+  ): Promise<void> {
     const { origin, host } = request.headers;
     // the session's own page: it passed the check at the handshake
-    if (session !== undefined && session.origin === origin) return;
-    if (relayed === null ? await this.origins.allows(request) : relayed.isOriginAllowed) return;
+    if (session !== undefined && session.origin === origin && !isEmbedded(kind, request)) return;
+    if (relayed === null ? await this.policy.allows(kind, request) : relayed.isOriginAllowed) return;
     this.engine.limitExceeded(
       'origins',
       `refused ${origin === undefined ? 'a request without CORS' : quoted(origin)} for host ${quoted(host)}. If it is yours: list it in "origins" or "cors.origin", or let ` +

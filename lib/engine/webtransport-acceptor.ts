@@ -28,7 +28,7 @@ export interface WebTransportRequest {
 export interface Gate {
   readonly middlewares: readonly Middleware[];
   applyMiddlewares(request: EngineRequest, response: ServerResponse): Promise<void>;
-  checkOrigin(request: EngineRequest, session: Session | undefined, relayed: null): Promise<void>;
+  checkOrigin(kind: TransportKind, request: EngineRequest, session: Session | undefined, relayed: null): Promise<void>;
   admit(request: EngineRequest): Promise<string>;
   confirm(id: string, request: EngineRequest): void;
   transportInit(request: EngineRequest): TransportInit;
@@ -75,7 +75,7 @@ export class WebTransportAcceptor {
     const session = sid === undefined ? undefined : engine.clients.get(sid);
     // one of another node as well: there is no way to hand a session of HTTP/3 on
     if (sid !== undefined && session === undefined) throw new Refusal('UNKNOWN_SID', { sid });
-    await gate.checkOrigin(request, session, null);
+    await gate.checkOrigin(kind, request, session, null);
     if (session === undefined) {
       const id = await gate.admit(request);
       if (connection.isCut) return;

@@ -21,8 +21,13 @@ export const STOCK_CLIENT_FILES = [
   'socket.io.msgpack.min.js.map',
 ] as const;
 
-/** The build of our client, which has the stock one in it, and its source map. */
-export const OWN_CLIENT_FILES = ['nestwire.js', 'nestwire.js.map'] as const;
+/** The builds of our client, which have the stock one in them, without and with legacy transports, and their source maps. */
+export const OWN_CLIENT_FILES = [
+  'nestwire.js',
+  'nestwire.js.map',
+  'nestwire.legacy.js',
+  'nestwire.legacy.js.map',
+] as const;
 
 /** The Flash movie of our client, for servers that speak to Flash players. */
 export const FLASH_FILE = 'nestwire.swf';
@@ -59,7 +64,7 @@ type Answer = (request: IncomingMessage, response: ServerResponse, next: (error?
 
 /**
  * Serves the browser builds of the clients below a path: the stock ones, `<path>/socket.io.js` and its siblings, and ours,
- * `<path>/nestwire.js`, with its Flash movie where one is wanted.
+ * `<path>/nestwire.js` and `<path>/nestwire.legacy.js`, with our Flash movie where one is wanted.
  * Answers as socket.io does: `Cache-Control: public, max-age=0`, an ETag with the version, 304, br, gzip or deflate.
  */
 export class ClientFiles {

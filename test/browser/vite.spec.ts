@@ -87,6 +87,12 @@ describe('an application that Vite built', () => {
     expect(scripts[0]).not.toMatch(/xmlhttprequest-ssl|node:/);
   });
 
+  it('does not carry legacy transports that it does not import', () => {
+    const code = [...built.values()].join('\n');
+    // the one's callbacks, and what the other asks for
+    expect(code).not.toMatch(/___eio|&origin=|htmlfile/);
+  });
+
   it.each(BROWSERS)('connects by every transport in %s', async (name) => {
     const browser = await launchBrowser(name);
     try {

@@ -79,7 +79,7 @@ describe.each(rows)('handshake over $name', (row) => {
   });
 
   it('offers no upgrade to a transport that is not enabled', async () => {
-    const target = await start({ transports: [row.transport] });
+    const target = await start({ transports: [row.option] });
     expect((await row.open(target)).handshake.upgrades).toEqual([]);
   });
 
@@ -100,7 +100,7 @@ describe.each(rows)('handshake over $name', (row) => {
 
   it('refuses a transport that is not enabled', async () => {
     const target = await start({
-      transports: rows.map(({ transport }) => transport).filter((t) => t !== row.transport),
+      transports: rows.map(({ option }) => option).filter((name) => name !== row.option),
     });
     // an upgrade may be answered as an ordinary request, for without "websocket" nobody need listen to upgrades
     const refusal = await row.refused(target);

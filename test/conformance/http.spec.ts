@@ -172,7 +172,7 @@ describe.each(rows.filter((row) => row.answersPerExchange))('HTTP answers over $
   const cors = { origin, credentials: true };
 
   function urlOf(url: string, sid?: string): string {
-    return `${url}?EIO=${row.protocol}&transport=${row.transport}${sid ? `&sid=${sid}` : ''}`;
+    return `${url}?EIO=${row.protocol}&transport=${row.transport}${sid ? `&sid=${sid}` : ''}${row.getQuery(url)}`;
   }
 
   it('have CORS headers on the preflight', async () => {

@@ -15,7 +15,10 @@ const undo: (() => void)[] = [];
 
 async function start(options: EngineOptions = {}): Promise<void> {
   server = createServer();
-  engine = new Engine({ transports: ['websocket', 'eventsource', 'multipart', 'polling'], ...options }).attach(server);
+  engine = new Engine({
+    transports: ['websocket', 'eventsource', 'multipart', 'htmlfile', 'polling'],
+    ...options,
+  }).attach(server);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   address = `127.0.0.1:${(server.address() as AddressInfo).port}/engine.io/?EIO=4`;
 }

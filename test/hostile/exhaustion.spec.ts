@@ -81,11 +81,12 @@ async function untilConnections(target: Harness, most: number): Promise<void> {
 /** A session without a client: nothing is sent for it but what a test sends. */
 async function bare(
   target: Harness,
-  { transport, protocol, name }: Row,
+  { transport, protocol, name, getQuery }: Row,
 ): Promise<{ session: SessionLike; post: string }> {
   const isPlain = name.endsWith('plain') || transport === 'polling';
   const path = `/engine.io/?EIO=${protocol}&transport=${transport}`;
-  const get = new RawConnection(target.port).write(requestText('GET', `${path}${isPlain ? '' : '&resume=1'}`));
+  const first = `${path}${isPlain ? '' : '&resume=1'}${getQuery('http://127.0.0.1')}`;
+  const get = new RawConnection(target.port).write(requestText('GET', first));
   target.onTeardown(() => get.socket.destroy());
   const session = await target.sessions.next();
   return { session, post: `${path}&sid=${session.id}${isPlain ? '' : '&seq=1'}` };
@@ -321,7 +322,10 @@ describe.each([...counted, ...plain])('a response of $name', (row) => {
 /** A stream of which nothing more is read once its session is there. */
 async function unreading(target: Harness, row: Row): Promise<{ get: Unreading; session: SessionLike }> {
   const query = row.name.endsWith('plain') ? '' : '&resume=1';
-  const get = new Unreading(target, requestText('GET', `/engine.io/?EIO=4&transport=${row.transport}${query}`));
+  const get = new Unreading(
+    target,
+    requestText('GET', `/engine.io/?EIO=4&transport=${row.transport}${query}${row.getQuery('http://127.0.0.1')}`),
+  );
   const session = await target.sessions.next();
   if (query === '') return { get, session };
   const url = `${target.url}?EIO=4&transport=${row.transport}&sid=${session.id}&seq=1`;

@@ -84,9 +84,9 @@ export const streamCases: Case[] = [
     async run(start) {
       const target = await start({ allowEIO3: true });
       const answers: string[] = [];
-      for (const { transport } of counted) {
+      for (const { transport, getQuery } of counted) {
         for (const eio of ['EIO=3&', 'EIO=5&', '']) {
-          answers.push(told(await ask(`${target.url}?${eio}transport=${transport}&resume=1`)));
+          answers.push(told(await ask(`${target.url}?${eio}transport=${transport}&resume=1${getQuery(target.url)}`)));
         }
       }
       return { target, answer: same(answers), session: NO_SESSION };

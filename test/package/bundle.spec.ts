@@ -33,6 +33,15 @@ describe('nestwire.js', () => {
     },
   );
 
+  it('has no legacy transport, which nestwire.legacy.js has all', () => {
+    const legacy = readFileSync(join(ROOT, 'dist/client/nestwire.legacy.js'), 'utf8');
+    for (const part of ['___eio', '"htmlfile"', '&origin=']) {
+      expect(bundle).not.toContain(part);
+      expect(legacy).toContain(part);
+    }
+    expect(legacy).toContain('//# sourceMappingURL=nestwire.legacy.js.map');
+  });
+
   it('has no code for ActiveX, attachEvent and React Native', () => {
     expect(bundle).not.toMatch(/XMLHTTP"|attachEvent|reactnative/);
   });

@@ -56,8 +56,10 @@ const ENTRIES = Object.entries(manifest.exports)
 
 const mapOf = (path: string) => JSON.parse(text(`${path}.map`)) as { sources: string[] };
 
-/** The one file for a script tag. */
-const BUNDLE = 'dist/client/nestwire.js';
+/** The files for a script tag. */
+const BUNDLES = ['dist/client/nestwire.js', 'dist/client/nestwire.legacy.js'];
+
+const PAPERS = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
 
 describe('the files of the package', () => {
   it('are the compiled sources, those of a layer of the server side in one, what they were compiled from, and the papers', () => {
@@ -74,19 +76,15 @@ describe('the files of the package', () => {
         ...withSuffixes(sources.filter(isClient), '.js', '.js.map'),
         ...ENTRIES.flatMap((path) => [path, `${path}.map`]),
         ...[...layers].flatMap((name) => [`dist/layers/${name}.js`, `dist/layers/${name}.js.map`]),
-        BUNDLE,
-        `${BUNDLE}.map`,
+        ...BUNDLES.flatMap((path) => [path, `${path}.map`]),
         'dist/client/nestwire.swf',
-        'package.json',
-        'README.md',
-        'LICENSE',
-        'CHANGELOG.md',
+        ...PAPERS,
       ].toSorted(),
     );
   });
 
   it('carry source maps that need no file which is not there', () => {
-    for (const path of ending('.js').filter((name) => name !== BUNDLE)) {
+    for (const path of ending('.js').filter((name) => !BUNDLES.includes(name))) {
       const map = `${posix.basename(path)}.map`;
       expect(text(path)).toContain(`//# sourceMappingURL=${map}`);
       const { sources, sourcesContent = [] } = JSON.parse(text(`${path}.map`)) as {
@@ -102,9 +100,11 @@ describe('the files of the package', () => {
       });
     }
     expect(mapOf('dist/layers/engine.js').sources).toContain('../../lib/engine/session.ts');
-    const bundled = JSON.parse(text(`${BUNDLE}.map`)) as { sources: string[]; sourcesContent: string[] };
-    expect(bundled.sourcesContent).toHaveLength(bundled.sources.length);
-    expect(text(BUNDLE)).toContain('//# sourceMappingURL=nestwire.js.map');
+    for (const path of BUNDLES) {
+      const bundled = JSON.parse(text(`${path}.map`)) as { sources: string[]; sourcesContent: string[] };
+      expect(bundled.sourcesContent).toHaveLength(bundled.sources.length);
+      expect(text(path)).toContain(`//# sourceMappingURL=${posix.basename(path)}.map`);
+    }
   });
 });
 

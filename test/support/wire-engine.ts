@@ -104,11 +104,8 @@ export interface StartOptions {
  * the test adds.
  */
 export function engineOptions(options: Options = {}): Options {
-  const transports = [
-    'polling',
-    'websocket',
-    ...(ours ? ['eventsource', 'multipart', 'flashsocket', 'webtransport'] : []),
-  ];
+  const own = ['eventsource', 'multipart', 'htmlfile', 'jsonp', 'flashsocket', 'webtransport'];
+  const transports = ['polling', 'websocket', ...(ours ? own : [])];
   return { transports, allowEIO3: true, ...(ours && { drafts: true }), ...options };
 }
 

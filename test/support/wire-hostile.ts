@@ -48,7 +48,7 @@ export async function victim(start: Start, row: Row, options = {}, paused = true
     client,
     session,
     received,
-    url: `${target.url}?EIO=${row.protocol}&transport=${row.transport}&sid=${client.sid}`,
+    url: `${target.url}?EIO=${row.protocol}&transport=${row.transport}&sid=${client.sid}${row.getQuery(target.url)}`,
     fate() {
       const alive = new Promise<string>((resolve) =>
         session.on('message', (data) => data === 'alive?' && resolve('lives on')),

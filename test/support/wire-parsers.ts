@@ -147,9 +147,69 @@ export class MultipartParser implements StreamParser {
   }
 }
 
-export type StreamName = 'eventsource' | 'multipart';
+/** The document of a forever iframe, as a parser of HTML reads it: the prelude to the end of its script, then elements. */
+export class DocumentParser implements StreamParser {
+  private readonly decoder = new TextDecoder('utf-8');
+  private text = '';
+  private begun = false;
+  private ended = false;
 
-export const STREAMS: readonly StreamName[] = ['eventsource', 'multipart'];
+  get incomplete(): number {
+    return this.text.length;
+  }
 
-export const parserFor = (transport: StreamName): StreamParser =>
-  transport === 'eventsource' ? new EventStreamParser() : new MultipartParser();
+  push(chunk: Buffer): StreamItem[] {
+    if (this.ended && chunk.length > 0) throw new Error('bytes after the planned end');
+    this.text += this.decoder.decode(chunk, { stream: true });
+    if (!this.begun) {
+      const end = this.text.indexOf('</script>');
+      if (end < 0) return [];
+      this.text = this.text.slice(end + '</script>'.length);
+      this.begun = true;
+    }
+    const items: StreamItem[] = [];
+    for (let end = this.text.indexOf('>'); end >= 0; end = this.text.indexOf('>')) {
+      items.push(this.item(this.text.slice(0, end + 1)));
+      this.text = this.text.slice(end + 1);
+    }
+    return items;
+  }
+
+  private item(tag: string): StreamItem {
+    const [, name, value = ''] = /^<wbr data-(\w)='([^'<>&]*)'>$/.exec(tag) ?? [];
+    switch (name) {
+      case 'f':
+        return { kind: 'frame', packets: JSON.parse(value) };
+      case 'n':
+        return { kind: 'position', next: Number(value) };
+      case 'e':
+        this.ended = true;
+        return { kind: 'end' };
+      default:
+        throw new Error(`an element that the wire does not have: ${tag.slice(0, 80)}`);
+    }
+  }
+}
+
+const PARSERS = { eventsource: EventStreamParser, multipart: MultipartParser, htmlfile: DocumentParser };
+
+export type StreamName = keyof typeof PARSERS;
+
+export const STREAMS = Object.keys(PARSERS) as readonly StreamName[];
+
+export const parserFor = (transport: StreamName): StreamParser => new PARSERS[transport]();
+
+/** What the query of a GET has to say besides, where a page embeds the response: of which origin it is. */
+export function pageQuery(transport: string, url: string, { origin = new URL(url).origin } = {}): string {
+  return transport === 'htmlfile' ? `&origin=${encodeURIComponent(origin)}` : '';
+}
+
+/** What a page that embeds the response tells besides, as a browser does. */
+export function pageHeaders(
+  transport: string,
+  url: string,
+  headers: Record<string, string> = {},
+): Record<string, string> {
+  const { origin = new URL(url).origin } = headers;
+  return transport === 'htmlfile' ? { referer: `${origin}/`, ...headers } : headers;
+}

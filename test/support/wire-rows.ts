@@ -14,7 +14,8 @@ import {
 } from './wire-codec.js';
 import { DraftClient } from './wire-drafts.js';
 import { ours, type Harness, type Target } from './wire-engine.js';
-import type { StreamName } from './wire-parsers.js';
+import { PLAIN, SCRIPT, type PollForm } from './wire-forms.js';
+import { pageHeaders, pageQuery, type StreamName } from './wire-parsers.js';
 import { Queue } from './wire-queue.js';
 import { StreamClient } from './wire-streams.js';
 import { memorySessions, WebTransportClient } from './wire-webtransport.js';
@@ -83,6 +84,8 @@ export interface Candidate {
 export interface Row {
   name: string;
   transport: string;
+  /** Its name in the `transports` option. */
+  option: string;
   protocol: Protocol;
   /** What its open packet offers when every transport of the suite is enabled. */
   upgrades: string[];
@@ -103,6 +106,8 @@ export interface Row {
   answersPerExchange: boolean;
   /** What the query of the first POST has besides the session id. */
   postQuery: string;
+  /** What the query of a GET has besides, for a server of this URL. */
+  getQuery(url: string): string;
   /** Whether a session may be asked by GET again while its first one is open, or was answered. */
   takesAnotherGet: boolean;
   /** Whether text that UTF-8 cannot hold comes down as it was. */
@@ -139,6 +144,7 @@ class PollingConnection implements Connection {
     private readonly protocol: Protocol,
     private readonly textOnly: boolean,
     private readonly requestHeaders: Record<string, string>,
+    private readonly form: PollForm,
   ) {
     this.closed = new Promise((resolve) => {
       this.finish = (how) => {
@@ -165,10 +171,9 @@ class PollingConnection implements Connection {
   }
 
   send(...packets: WirePacket[]): Promise<void> {
-    const body = encodePayload(packets, this.protocol, this.textOnly);
+    const { body, type } = this.form.request(encodePayload(packets, this.protocol, this.textOnly));
     // one POST at a time: the server treats an overlap as an attack on the order of messages
     const sent = this.posts.then(async () => {
-      const type = typeof body === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream';
       const answer = await ask(this.sessionUrl, {
         method: 'POST',
         body,
@@ -213,7 +218,8 @@ class PollingConnection implements Connection {
   }
 
   private decode(answer: Answer): WirePacket[] {
-    return decodePayload(answer.body, answer.headers['content-type'] ?? '', this.protocol);
+    const { body, type } = this.form.payload(answer);
+    return decodePayload(body, type, this.protocol);
   }
 
   private async poll(): Promise<void> {
@@ -441,11 +447,13 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
   };
   return {
     ...own,
+    option: transport,
     name: `${transport}/4${resume ? '' : ' plain'}${textOnly ? ' b64' : ''}`,
     upgrades: ['websocket', 'webtransport'],
     open: (target, options = {}) => new StreamConnection(dial(target, options), textOnly).open(options.paused ?? false),
     async refused(target, { query, headers } = {}) {
-      const answer = await ask(address(target, own, withFlag(query)), { headers });
+      const url = address(target, own, `${withFlag(query)}${pageQuery(transport, target.url, headers)}`);
+      const answer = await ask(url, { headers: pageHeaders(transport, url, headers) });
       const { code, message: text } = JSON.parse(answer.text);
       return { status: answer.status, code, message: text, headers: answer.headers };
     },
@@ -456,6 +464,7 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
     refusalStatus: (code) => (code === 4 ? 403 : 400),
     answersPerExchange: true,
     postQuery: resume ? '&seq=1&ack=0' : '',
+    getQuery: (url) => pageQuery(transport, url),
     takesAnotherGet: resume,
     keepsLoneSurrogates: true,
     candidate: (target, sid) => new StreamCandidate(dial(target, {}, sid)),
@@ -465,17 +474,33 @@ function streamRow(transport: StreamName, { resume, textOnly = false }: StreamRo
 /** What stock engine.io offers to a client that polls, as far as it is enabled. */
 const stockUpgrades = ours ? ['websocket', 'webtransport'] : ['websocket'];
 
-/** @param offered whether the client asks for resume, and so is offered the streaming transports. */
-function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row {
+interface PollingRowOptions {
+  textOnly?: boolean;
+  /** Whether the client asks for resume, and so is offered the streaming transports. */
+  offered?: boolean;
+  form?: PollForm;
+}
+
+function pollingRow(
+  protocol: Protocol,
+  { textOnly = false, offered = false, form = PLAIN }: PollingRowOptions = {},
+): Row {
   const own = { transport: 'polling', protocol };
-  const withFlag = (query = '') => `${textOnly ? 'b64=1&' : ''}${offered ? 'resume=1&' : ''}${query}`;
+  const withFlag = (query = '') => `${textOnly ? 'b64=1&' : ''}${offered ? 'resume=1&' : ''}${form.query}${query}`;
   return {
     ...own,
-    name: `polling/${protocol}${textOnly ? ' b64' : ''}${offered ? ' resume' : ''}`,
-    upgrades: offered ? [...stockUpgrades, 'eventsource', 'multipart', 'flashsocket'] : stockUpgrades,
+    option: ours ? form.name : 'polling',
+    name: `${form.name}/${protocol}${textOnly && form === PLAIN ? ' b64' : ''}${offered ? ' resume' : ''}`,
+    upgrades: offered ? [...stockUpgrades, 'eventsource', 'multipart', 'htmlfile', 'flashsocket'] : stockUpgrades,
     async open(target, { query, headers = {}, paused = false } = {}) {
       const url = address(target, own, withFlag(query));
-      const connection = new PollingConnection(url, protocol, textOnly, headers);
+      const connection = new PollingConnection(
+        url,
+        protocol,
+        textOnly,
+        { ...form.headers(target.url), ...headers },
+        form,
+      );
       target.onTeardown(() => connection.drop());
       return connection.open(paused);
     },
@@ -484,13 +509,14 @@ function pollingRow(protocol: Protocol, textOnly = false, offered = false): Row 
       const { code, message: text } = JSON.parse(answer.text);
       return { status: answer.status, code, message: text, headers: answer.headers };
     },
-    wireSize: (packet) => Buffer.byteLength(encodePayload([packet], protocol, textOnly)),
+    wireSize: (packet) => Buffer.byteLength(form.request(encodePayload([packet], protocol, textOnly)).body),
     oversize: { answer: { status: 413 }, sessionReason: undefined },
     reasons: { close: 'transport close', drop: 'transport error' },
     vanishing: {},
     refusalStatus: (code) => (code === 4 ? 403 : 400),
     answersPerExchange: true,
     postQuery: '',
+    getQuery: () => '',
     takesAnotherGet: true,
     keepsLoneSurrogates: false,
     candidate: () => {
@@ -511,6 +537,7 @@ function webSocketRow(protocol: Protocol, transport = 'websocket', isDraft = fal
   const encode = isDraft ? encodeText : encodeFrame;
   return {
     ...own,
+    option: transport,
     name: `${transport}/${protocol}${isDraft ? ' draft 76' : ''}`,
     upgrades: [],
     open: (target, options = {}) =>
@@ -529,6 +556,7 @@ function webSocketRow(protocol: Protocol, transport = 'websocket', isDraft = fal
     vanishing: {},
     answersPerExchange: false,
     postQuery: '',
+    getQuery: () => '',
     takesAnotherGet: false,
     keepsLoneSurrogates: false,
     candidate: (target, sid) => {
@@ -566,6 +594,7 @@ function webTransportRow(): Row {
   };
   return {
     ...own,
+    option: 'webtransport',
     name: 'webtransport/4',
     upgrades: [],
     open: (target, options = {}) => new WebTransportConnection(dial(target, options)).open(options.paused ?? false),
@@ -582,6 +611,7 @@ function webTransportRow(): Row {
     vanishing: {},
     answersPerExchange: false,
     postQuery: '',
+    getQuery: () => '',
     takesAnotherGet: false,
     keepsLoneSurrogates: false,
     candidate(target, sid) {
@@ -606,11 +636,21 @@ export const streamRows: Row[] = [
   streamRow('eventsource', { resume: true }),
   streamRow('multipart', { resume: true }),
   streamRow('multipart', { resume: true, textOnly: true }),
+  streamRow('htmlfile', { resume: true }),
   streamRow('eventsource', { resume: false }),
   streamRow('multipart', { resume: false }),
+  streamRow('htmlfile', { resume: false }),
 ];
 
-const stockRows = [pollingRow(4), pollingRow(3), pollingRow(3, true), webSocketRow(4), webSocketRow(3)];
+const stockRows = [
+  pollingRow(4),
+  pollingRow(3),
+  pollingRow(3, { textOnly: true }),
+  pollingRow(4, { textOnly: true, form: SCRIPT }),
+  pollingRow(3, { textOnly: true, form: SCRIPT }),
+  webSocketRow(4),
+  webSocketRow(3),
+];
 
 /** Rows of what upgrades besides stock ones. */
 const upgradeRows: Row[] = [webSocketRow(4, 'flashsocket'), webSocketRow(4, 'websocket', true)];
@@ -623,7 +663,7 @@ const webTransport = webTransportRow();
 export const everyRow: Row[] = [...rows, ...(ours ? [webTransport] : [])];
 
 /** Polling by a client that knows our transports. */
-export const pollingWithOffers = pollingRow(4, false, true);
+export const pollingWithOffers = pollingRow(4, { offered: true });
 
 /** The rows a session can start on and then leave, with the row of the same revision it can move to. */
 export const upgradePairs: { from: Row; to: Row }[] = [
@@ -631,7 +671,10 @@ export const upgradePairs: { from: Row; to: Row }[] = [
     .filter((row) => row.upgrades.includes('websocket'))
     .map((from) => ({ from, to: rows.find((to) => to.transport === 'websocket' && to.protocol === from.protocol)! })),
   ...(ours
-    ? [...streamRows.slice(0, 2), ...upgradeRows, webTransport].map((to) => ({ from: pollingWithOffers, to }))
+    ? [...streamRows.filter(({ name }) => /^\w+\/4$/.test(name)), ...upgradeRows, webTransport].map((to) => ({
+        from: pollingWithOffers,
+        to,
+      }))
     : []),
 ];
 

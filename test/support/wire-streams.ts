@@ -1,7 +1,7 @@
 import { request, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { ask, type Answer } from './wire-http.js';
 import type { ClientClosed } from './wire-rows.js';
-import { parserFor, type StreamName } from './wire-parsers.js';
+import { pageHeaders, pageQuery, parserFor, type StreamName } from './wire-parsers.js';
 import { Queue } from './wire-queue.js';
 
 /** Bytes after which a client that counts has to confirm. */
@@ -195,7 +195,8 @@ export class StreamClient {
     if (resume && !isFirst) query['ack'] = this.received;
     this.unconfirmed = 0;
     return new Promise((resolve, reject) => {
-      const get = request(this.urlOf(query), { agent: agent ?? false, headers: headers ?? {} });
+      const url = `${this.urlOf(query)}${pageQuery(transport, this.options.url, headers)}`;
+      const get = request(url, { agent: agent ?? false, headers: pageHeaders(transport, url, headers) });
       this.get = get;
       get.on('error', reject);
       get.on('response', (response) => {

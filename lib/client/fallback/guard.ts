@@ -52,7 +52,7 @@ export function guard(Base: TransportClass, course: Course): TransportClass {
       const role = isUpgrade ? 'upgrade' : trial.isMakingReserve ? 'reserve' : 'first';
       this.trial = trial;
       this.isStream = this instanceof StreamingTransport;
-      this.isHttp = this.isStream || this.name === RESERVE;
+      this.isHttp = this.isStream || 'doPoll' in this;
       this.attempt = { transport: this.name, role, state: 'trying' };
       if (role === 'reserve') this.held = [];
       // the trial has candidates wait for each other

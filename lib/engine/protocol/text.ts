@@ -34,3 +34,19 @@ function asJson(packets: readonly Packet[]): LineText {
   // JSON escapes control characters and lone surrogates, so the line holds neither
   return { text: JSON.stringify(packets.map((packet) => codec.encodePacket(packet, false))), isJson: true };
 }
+
+/** What must not stand as it is where HTML or a script is read. */
+const MARKUP = /[<>&'\u2028\u2029]/g;
+
+/**
+ * JSON that may stand in a script, and in an attribute of HTML within single quotes: markup and the line separators of
+ * Unicode are written as `\uXXXX`, and so mean the same. (Escaping `</` alone is not enough: after `<!--<script` a parser
+ * of HTML does not see the end of the script.)
+ */
+export function inertJson(value: string | readonly string[]): string {
+  return JSON.stringify(value).replace(MARKUP, escapeUnit);
+}
+
+function escapeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -209,10 +209,11 @@ export class Downstream implements Transport, UpstreamSink, StreamOwner, Confirm
     if (!this.confirm(query['ack'], response)) return;
     this.replaceResponse();
     const { host } = this.init;
-    const headers: OutgoingHttpHeaders = { ...STREAM_HEADERS, ...this.envelope.headers() };
+    const opening = this.envelope.open(request);
+    const headers: OutgoingHttpHeaders = { ...STREAM_HEADERS, ...opening.headers };
     const stream = new StreamResponse(response, host.decorateHeaders(headers, request), this.framer, this);
     this.stream = stream;
-    let prelude = this.envelope.prelude;
+    let { prelude } = opening;
     if (this.sent !== null) prelude += this.envelope.position(this.sent.first);
     stream.write(prelude);
     if (this.sent !== null) stream.writeFrames(this.sent.pending());

@@ -1,5 +1,14 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Packet } from '../protocol/packet.js';
+import type { TransportRequest } from './transport.js';
+
+/** How a response begins. */
+export interface Opening {
+  /** `Content-Type` among them. */
+  readonly headers: OutgoingHttpHeaders;
+  /** The first bytes; they reach the client at once, so that it sees that nothing buffers. */
+  readonly prelude: string;
+}
 
 /**
  * What one streaming transport puts around packets: the only thing in which streaming transports differ.
@@ -8,10 +17,8 @@ import type { Packet } from '../protocol/packet.js';
  * number of their own and the bytes of a broadcast are the same for every session. A frame never spans two responses.
  */
 export interface Envelope {
-  /** Headers of a response, `Content-Type` among them. */
-  headers(): OutgoingHttpHeaders;
-  /** The first bytes of every response; they reach the client at once, so that it sees that nothing buffers. */
-  readonly prelude: string;
+  /** The beginning of the response to a request. Frames know nothing of the request. */
+  open(request: TransportRequest): Opening;
   /**
    * Says which number the next frame of this response has, for a client that asked for resume; the first frame of a
    * session is number 1.

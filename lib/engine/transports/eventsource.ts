@@ -10,10 +10,8 @@ import type { Envelope } from './envelope.js';
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export const eventSourceEnvelope: Envelope = {
-  headers: () => ({ 'Content-Type': 'text/event-stream; charset=UTF-8' }),
-
   // a comment: Firefox fires `open` only after the first byte
-  prelude: ':\n\n',
+  open: () => ({ headers: { 'Content-Type': 'text/event-stream; charset=UTF-8' }, prelude: ':\n\n' }),
 
   position: (next) => `event: seq\ndata: ${next}\n\n`,
 

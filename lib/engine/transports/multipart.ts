@@ -20,13 +20,14 @@ function needsJson(encoded: string): boolean {
 }
 
 export const multipartEnvelope: Envelope = {
-  headers: () => ({
-    'Content-Type': `multipart/x-mixed-replace; boundary=${BOUNDARY}`,
-    // Firefox shows such a response as a document that replaces itself with each part
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  open: () => ({
+    headers: {
+      'Content-Type': `multipart/x-mixed-replace; boundary=${BOUNDARY}`,
+      // Firefox shows such a response as a document that replaces itself with each part
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+    },
+    prelude: '\r\n',
   }),
-
-  prelude: '\r\n',
 
   position: (next) => part('text/x-nestwire-seq', String(next)),
 

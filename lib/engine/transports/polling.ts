@@ -1,8 +1,9 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { createDeflate, createGzip, type ZlibOptions } from 'node:zlib';
 import accepts from 'accepts';
-import type { Packet } from '../protocol/packet.js';
+import { ERROR_PACKET, type Packet } from '../protocol/packet.js';
 import { ignoreError, refuse, refuseMethod } from './answers.js';
+import { callbackOf, fromForm, toScript } from './jsonp.js';
 import { Retries } from './retries.js';
 import {
   ANSWER_HEADERS,
@@ -39,7 +40,7 @@ const CLOSE_TIMEOUT = 30_000;
 
 const COMPRESSORS = { gzip: createGzip, deflate: createDeflate } as const;
 
-/** AJAX long polling. */
+/** AJAX long polling, and JSONP polling: which of them is up to each request. */
 export class PollingTransport implements Transport, UpstreamSink {
   readonly name: string;
   writable: boolean;
@@ -56,6 +57,8 @@ export class PollingTransport implements Transport, UpstreamSink {
   private closeTimer: NodeJS.Timeout | null;
   /** Once a request has come by another node. */
   private retries: Retries | null;
+  /** Whether the POST that is being received is a form. */
+  private isForm: boolean;
   /** The POST that is being received or was received last, if it came by another node. */
   private relayedPost: TransportRequest | null;
 
@@ -72,6 +75,7 @@ export class PollingTransport implements Transport, UpstreamSink {
     this.saidGoodbye = false;
     this.closeTimer = null;
     this.retries = null;
+    this.isForm = false;
     this.relayedPost = null;
   }
 
@@ -138,7 +142,7 @@ export class PollingTransport implements Transport, UpstreamSink {
 
   upstreamBody(body: string | Buffer): boolean {
     if (this.relayedPost !== null) this.retries!.applied(this.relayedPost);
-    for (const packet of this.init.codec.decodePayload(body)) {
+    for (const packet of this.decode(body)) {
       if (this.ended) return true;
       if (packet.type === 'close') {
         this.nudge();
@@ -222,6 +226,7 @@ export class PollingTransport implements Transport, UpstreamSink {
     // the earlier one is on a connection that is dead, and has not been heard of so yet
     if (this.relayedPost !== null && isSame(request, this.relayedPost)) upstream.abort();
     this.relayedPost = request.isRelayed === true ? request : null;
+    this.isForm = callbackOf(request) !== undefined;
     upstream.handle(request, response);
   }
 
@@ -255,6 +260,13 @@ export class PollingTransport implements Transport, UpstreamSink {
     return true;
   }
 
+  private decode(body: string | Buffer): readonly Packet[] {
+    const { codec } = this.init;
+    if (!this.isForm) return codec.decodePayload(body);
+    const payload = typeof body === 'string' ? fromForm(body) : null;
+    return payload === null ? [ERROR_PACKET] : codec.decodePayload(payload);
+  }
+
   /** A request was cut. @param mayRepeat whether it may come again by another node. */
   private lost(problem: string, mayRepeat: boolean): void {
     const end = (): void => this.end('transport error', new Error(problem));
@@ -268,9 +280,12 @@ export class PollingTransport implements Transport, UpstreamSink {
     const response = this.response!;
     this.forgetResponse();
     const { host, codec, supportsBinary } = this.init;
-    const body = codec.encodePayload(packets, supportsBinary);
+    const callback = callbackOf(request);
+    const payload = codec.encodePayload(packets, supportsBinary && callback === undefined);
+    const body = callback === undefined ? payload : toScript(callback, payload as string);
+    const type = callback === undefined ? 'text/plain' : 'text/javascript';
     const headers: OutgoingHttpHeaders = {
-      'Content-Type': typeof body === 'string' ? 'text/plain; charset=UTF-8' : 'application/octet-stream',
+      'Content-Type': typeof body === 'string' ? `${type}; charset=UTF-8` : 'application/octet-stream',
       ...ANSWER_HEADERS,
     };
     if (host.closing) headers['Connection'] = 'close';

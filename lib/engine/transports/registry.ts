@@ -1,6 +1,8 @@
-import type { Transport, TransportInit } from './transport.js';
+import type { Transport, TransportInit, TransportRequest } from './transport.js';
 import { Downstream } from './downstream.js';
 import { eventSourceEnvelope } from './eventsource.js';
+import { htmlFileEnvelope, namesPage } from './htmlfile.js';
+import { CALLBACK_PARAMETER, namesCallback } from './jsonp.js';
 import { multipartEnvelope } from './multipart.js';
 import { PollingTransport } from './polling.js';
 import { WebSocketTransport, type WebSocketConnection } from './websocket.js';
@@ -10,7 +12,8 @@ export type { WebSocketConnection } from './websocket.js';
 export { WebTransportConnection, type WebTransportSession } from './webtransport.js';
 
 /** Names of the transports that this version has, as on the wire and in the `transports` option. */
-export type TransportName = 'websocket' | 'eventsource' | 'multipart' | 'polling' | 'flashsocket' | 'webtransport';
+export type TransportName =
+  'websocket' | 'eventsource' | 'multipart' | 'htmlfile' | 'polling' | 'jsonp' | 'flashsocket' | 'webtransport';
 
 /**
  * The plain facts about a transport that the engine acts on, so that nothing has to ask for a name. A new transport is
@@ -26,6 +29,15 @@ interface TransportFacts {
   readonly isStock: boolean;
   /** Whether its clients are Flash movies, which need a movie, and a policy file: see `flash-policy.ts`. */
   readonly usesFlash?: boolean;
+  /**
+   * Of which transport it is a form, and by which parameter of the query a request asks for the form. On the wire, and as
+   * the transport of a session, it has the other's name; the two are enabled one by one.
+   */
+  readonly formOf?: { readonly name: TransportName; readonly parameter: string };
+  /** What a page embeds to receive by it, where no CORS applies; who may, is judged by a rule of its own. */
+  readonly embeddedAs?: 'script' | 'frame';
+  /** Whether a request has the parameters that it needs, and they are what they have to be; else it is 400. */
+  isWellFormed?(request: TransportRequest): boolean;
 }
 
 /** A transport of ordinary HTTP requests. */
@@ -55,7 +67,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'polling',
     {
       name: 'polling',
-      upgradesTo: ['websocket', 'webtransport', 'eventsource', 'multipart', 'flashsocket'],
+      upgradesTo: ['websocket', 'webtransport', 'eventsource', 'multipart', 'htmlfile', 'flashsocket'],
       isStock: true,
       needsHttpUpgrade: false,
       create: (init) => new PollingTransport('polling', init),
@@ -79,6 +91,32 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
       isStock: false,
       needsHttpUpgrade: false,
       create: (init) => new Downstream('multipart', multipartEnvelope, init),
+    },
+  ],
+  [
+    'htmlfile',
+    {
+      name: 'htmlfile',
+      upgradesTo: ['websocket'],
+      isStock: false,
+      needsHttpUpgrade: false,
+      embeddedAs: 'frame',
+      isWellFormed: namesPage,
+      create: (init) => new Downstream('htmlfile', htmlFileEnvelope, init),
+    },
+  ],
+  [
+    'jsonp',
+    {
+      name: 'jsonp',
+      upgradesTo: ['websocket'],
+      isStock: true,
+      needsHttpUpgrade: false,
+      formOf: { name: 'polling', parameter: CALLBACK_PARAMETER },
+      embeddedAs: 'script',
+      isWellFormed: namesCallback,
+      // which form an answer takes is said by each request
+      create: (init) => new PollingTransport('polling', init),
     },
   ],
   [
@@ -114,6 +152,25 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     },
   ],
 ]);
+
+/** Kinds that are a form of another, by the name of that. */
+const FORMS: ReadonlyMap<string, TransportKind> = new Map(
+  [...TRANSPORT_KINDS.values()].flatMap((kind) => (kind.formOf ? [[kind.formOf.name, kind] as const] : [])),
+);
+
+/** The kind of transport that a request asks for by its query; undefined when there is none. */
+export function kindOf(query: Readonly<Record<string, string>>): TransportKind | undefined {
+  const name = query['transport'] ?? '';
+  const form = FORMS.get(name);
+  if (form !== undefined && query[form.formOf!.parameter] !== undefined) return form;
+  const kind = TRANSPORT_KINDS.get(name);
+  return kind?.formOf === undefined ? kind : undefined;
+}
+
+/** The name of a kind on the wire, which is that of its transports as well. */
+export function wireName(kind: TransportKind): string {
+  return kind.formOf?.name ?? kind.name;
+}
 
 /** Transports that are on unless the `transports` option says otherwise; all of them may be named there. */
 export const DEFAULT_TRANSPORTS: readonly TransportName[] = ['websocket', 'eventsource', 'polling'];

@@ -15,6 +15,10 @@ export interface PageOptions {
   scripts?: readonly string[];
   /** The policy's sources of scripts. Default: the page's own server. */
   scriptSources?: string;
+  /** The policy's sources of frames, and targets of forms. Default: none. */
+  frameSources?: string;
+  /** The whole policy, in the place of ours; empty: none. */
+  policy?: string;
   /** Files by path: what else is served, and instead of what. */
   files?: ReadonlyMap<string, string | Buffer>;
 }
@@ -32,10 +36,11 @@ export function serverSources(origin?: string): string {
 }
 
 /** The policy of docs/client.md, and the page's own icon, for which browsers ask unasked. */
-export function policy(connectSources: string, scriptSources = "'self'"): string {
+export function policy(connectSources: string, scriptSources = "'self'", frameSources = "'none'"): string {
   return (
-    `default-src 'none'; script-src ${scriptSources}; connect-src ${connectSources}; img-src 'self'; base-uri 'none'; ` +
-    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    `default-src 'none'; script-src ${scriptSources}; connect-src ${connectSources}; frame-src ${frameSources}; ` +
+    `img-src 'self'; base-uri 'none'; form-action ${frameSources}; frame-ancestors 'none'; ` +
+    "require-trusted-types-for 'script'"
   );
 }
 
@@ -46,7 +51,7 @@ export function policy(connectSources: string, scriptSources = "'self'"): string
  */
 export function pageHandler(
   sources: () => string,
-  { scripts = ['/nestwire.js'], scriptSources, files = new Map() }: PageOptions = {},
+  { scripts = ['/nestwire.js'], scriptSources, frameSources, policy: whole, files = new Map() }: PageOptions = {},
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const answers = new Map<string, string | Buffer>([
     ['/', html(scripts)],
@@ -63,9 +68,10 @@ export function pageHandler(
       return;
     }
     const type = TYPES[/\.(\w+)$/.exec(path)?.[1] ?? 'html'] ?? 'application/octet-stream';
+    const sent = whole ?? policy(sources(), scriptSources, frameSources);
     response.writeHead(200, {
       'Content-Type': `${type}; charset=utf-8`,
-      'Content-Security-Policy': policy(sources(), scriptSources),
+      ...(sent !== '' && { 'Content-Security-Policy': sent }),
     });
     response.end(answer);
   };

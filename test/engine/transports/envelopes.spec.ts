@@ -4,7 +4,17 @@ import type { Envelope } from '../../../lib/engine/transports/envelope.js';
 import { eventSourceEnvelope } from '../../../lib/engine/transports/eventsource.js';
 import { Framer, joinSmall } from '../../../lib/engine/transports/framer.js';
 import { multipartEnvelope } from '../../../lib/engine/transports/multipart.js';
-import { EventStreamParser, MultipartParser, type StreamItem, type StreamParser } from '../../support/wire-parsers.js';
+import { FakeRequest } from '../support.js';
+import { htmlFileEnvelope, namesPage } from '../../../lib/engine/transports/htmlfile.js';
+import {
+  DocumentParser,
+  EventStreamParser,
+  MultipartParser,
+  type StreamItem,
+  type StreamParser,
+} from '../../support/wire-parsers.js';
+
+const GET = new FakeRequest('GET', {}, { origin: 'https://app.example' });
 
 const text = (data: string): Packet => ({ type: 'message', data });
 
@@ -19,8 +29,10 @@ describe('the envelope of eventsource', () => {
   const written = (...packets: Packet[]) => bytesOf(eventSourceEnvelope, packets);
 
   it('has a type, a first comment, a position and an end', () => {
-    expect(eventSourceEnvelope.headers()).toEqual({ 'Content-Type': 'text/event-stream; charset=UTF-8' });
-    expect(eventSourceEnvelope.prelude).toBe(':\n\n');
+    expect(eventSourceEnvelope.open(GET)).toEqual({
+      headers: { 'Content-Type': 'text/event-stream; charset=UTF-8' },
+      prelude: ':\n\n',
+    });
     expect(eventSourceEnvelope.position(17)).toBe('event: seq\ndata: 17\n\n');
     expect(eventSourceEnvelope.end).toBe('event: end\ndata:\n\n');
   });
@@ -55,11 +67,13 @@ describe('the envelope of multipart', () => {
   const json = (length: number, body: string) => part('application/json', length, body);
 
   it('has a type with the boundary, an empty line, a position and the closing boundary', () => {
-    expect(multipartEnvelope.headers()).toEqual({
-      'Content-Type': 'multipart/x-mixed-replace; boundary=nestwire',
-      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+    expect(multipartEnvelope.open(GET)).toEqual({
+      headers: {
+        'Content-Type': 'multipart/x-mixed-replace; boundary=nestwire',
+        'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+      },
+      prelude: '\r\n',
     });
-    expect(multipartEnvelope.prelude).toBe('\r\n');
     expect(multipartEnvelope.position(8)).toBe(part('text/x-nestwire-seq', 1, '8'));
     expect(multipartEnvelope.end).toBe('--nestwire--\r\n');
   });
@@ -96,6 +110,83 @@ describe('the envelope of multipart', () => {
   });
 });
 
+describe('the envelope of htmlfile', () => {
+  const written = (...packets: Packet[]) => bytesOf(htmlFileEnvelope, packets);
+  const opened = (origin: string) => htmlFileEnvelope.open(new FakeRequest('GET', {}, { origin, x: '<evil>' }));
+
+  it.each<[string, Packet[], string]>([
+    ['a packet', [text('hello')], '["4hello"]'],
+    ['packets', [text('a'), { type: 'ping' }], '["4a","2"]'],
+    ['an empty message', [text('')], '["4"]'],
+    ['CR, LF and NUL', [text('a\r\n\0')], '["4a\\r\\n\\u0000"]'],
+    ['the separator', [text('a\x1eb')], '["4a\\u001eb"]'],
+    ['lone surrogates', [text('\ud83d'), text('\udc00')], '["4\\ud83d","4\\udc00"]'],
+    ['quotes', [text(`'"`)], '["4\\u0027\\""]'],
+    ['entities', [text('&lt;&#39;')], '["4\\u0026lt;\\u0026#39;"]'],
+    ['line separators', [text('\u2028\u2029')], '["4\\u2028\\u2029"]'],
+    ['a byte order mark and an emoji', [text('\ufeff🫖')], utf8('["4\ufeff🫖"]')],
+    ['markup', [text('</script><!--<script>')], '["4\\u003c/script\\u003e\\u003c!--\\u003cscript\\u003e"]'],
+    [
+      'an element of its own',
+      [text("'><wbr data-e=''>")],
+      '["4\\u0027\\u003e\\u003cwbr data-e=\\u0027\\u0027\\u003e"]',
+    ],
+    ['binary', [{ type: 'message', data: Buffer.from([0, 10, 13, 255]) }], '["bAAoN/w=="]'],
+  ])('writes %s', (_what, packets, expected) => {
+    expect(written(...packets)).toBe(`<wbr data-f='${expected}'>`);
+  });
+
+  it('has marks for a position and the planned end', () => {
+    expect(htmlFileEnvelope.position(17)).toBe("<wbr data-n='17'>");
+    expect(htmlFileEnvelope.end).toBe("<wbr data-e=''>");
+  });
+
+  it('opens with a document for one page, whose only script has a nonce of its own', () => {
+    const { headers, prelude } = opened('https://app.example:8443');
+    const policy = String(headers['Content-Security-Policy']);
+    const [, nonce] = /script-src 'nonce-([A-Za-z0-9+/]{22}==)'/.exec(policy)!;
+    expect(policy).toBe(
+      `default-src 'none'; script-src 'nonce-${nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors https://app.example:8443`,
+    );
+    expect(headers).toMatchObject({
+      'Content-Type': 'text/html; charset=UTF-8',
+      'Cross-Origin-Resource-Policy': 'cross-origin',
+    });
+    expect(prelude).toContain('postMessage(m,"https://app.example:8443")');
+    expect(prelude.match(/<script/g)).toHaveLength(1);
+    expect(prelude).toContain(`<script nonce="${nonce}">`);
+    expect(prelude).not.toContain('evil');
+    expect(opened('https://app.example').prelude).not.toContain(nonce);
+  });
+
+  it.each(['http://a.example', `https://${'a'.repeat(900)}.example`])('opens with 1 KB at least: %s', (origin) => {
+    expect(opened(origin).prelude.length).toBeGreaterThanOrEqual(1024);
+  });
+
+  it.each(['https://app.example', 'http://127.0.0.1:3000', 'http://[::1]:80', 'https://xn--bcher-kva.example'])(
+    'is for a page of %s',
+    (origin) => expect(namesPage(new FakeRequest('GET', {}, { origin }))).toBe(true),
+  );
+
+  it.each([
+    '',
+    '*',
+    'null',
+    'https://app.example/',
+    'https://app.example;script-src *',
+    'https://app.example https://evil.example',
+    'https://*.example',
+    'https://user@app.example',
+    'https://app.example\r\nx: y',
+    'https://app.example\n',
+    '"</script><script>',
+    'javascript://app.example',
+    'file://',
+  ])('is for no page of %j', (origin) => {
+    expect(namesPage(new FakeRequest('GET', {}, { origin }))).toBe(false);
+  });
+});
+
 const hard = [
   'plain',
   '',
@@ -115,6 +206,7 @@ const hard = [
 describe.each<[string, Envelope, () => StreamParser]>([
   ['eventsource', eventSourceEnvelope, () => new EventStreamParser()],
   ['multipart', multipartEnvelope, () => new MultipartParser()],
+  ['htmlfile', htmlFileEnvelope, () => new DocumentParser()],
 ])('a response of %s', (_name, envelope, parser) => {
   const binary = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
   const packets: Packet[] = [
@@ -125,7 +217,7 @@ describe.each<[string, Envelope, () => StreamParser]>([
   ];
   const expected = [...hard.map((one) => `4${one}`), binary, ...hard.toReversed().map((one) => `4${one}`), '2'];
   const bytes = Buffer.concat([
-    Buffer.from(envelope.prelude + envelope.position(41)),
+    Buffer.from(envelope.open(GET).prelude + envelope.position(41)),
     ...packets.flatMap((packet) => envelope.frames([packet], true)),
     ...envelope.frames(packets, true),
     Buffer.from(envelope.end),

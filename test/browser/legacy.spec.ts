@@ -1,0 +1,3 @@
+import { describeLegacy } from './legacy.cases.js';
+
+describeLegacy('chromium');
