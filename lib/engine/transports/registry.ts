@@ -97,7 +97,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'htmlfile',
     {
       name: 'htmlfile',
-      upgradesTo: ['websocket'],
+      upgradesTo: ['websocket', 'webtransport'],
       isStock: false,
       needsHttpUpgrade: false,
       embeddedAs: 'frame',
@@ -109,7 +109,7 @@ export const TRANSPORT_KINDS: ReadonlyMap<string, TransportKind> = new Map<strin
     'jsonp',
     {
       name: 'jsonp',
-      upgradesTo: ['websocket'],
+      upgradesTo: ['websocket', 'webtransport'],
       isStock: true,
       needsHttpUpgrade: false,
       formOf: { name: 'polling', parameter: CALLBACK_PARAMETER },
