@@ -61,4 +61,7 @@ export const OWN_TRANSPORTS = [
   'eventsource',
   'multipart',
   'polling',
+  'htmlfile',
+  'jsonp',
+  'flashsocket',
 ];

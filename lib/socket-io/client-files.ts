@@ -98,7 +98,8 @@ export class ClientFiles {
   /** Answers a GET or HEAD request for one of the files. Returns whether it is one. */
   readonly handle = (request: IncomingMessage, response: ServerResponse): boolean => {
     const { url = '' } = request;
-    if (!url.startsWith(this.prefix)) return false;
+    // most that begins so is for the engine, and has no name there
+    if (!url.startsWith(this.prefix) || url[this.prefix.length] === '?') return false;
     const file = this.files.get(url.slice(this.prefix.length).split('?', 1)[0]!);
     if (file === undefined) return false;
     const answer = (): void => void this.answer(file, request, response);

@@ -1,3 +1,4 @@
+import { BROWSERS } from '../support/browsers.js';
 import { describeBoardStreams } from './board-streams.cases.js';
 
-describeBoardStreams('firefox');
+for (const name of BROWSERS) describeBoardStreams(name);

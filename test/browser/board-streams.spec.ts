@@ -1,3 +1,0 @@
-import { describeBoardStreams } from './board-streams.cases.js';
-
-describeBoardStreams('chromium');
