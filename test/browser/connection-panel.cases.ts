@@ -171,10 +171,7 @@ export function describeConnectionPanel(name: BrowserName): void {
       expect(await clients(ada)).toEqual(['/nestwire.legacy.js']);
       expect(await ada.$eval('#legacy', (box: any) => box.checked)).toBe(true);
       const shown = await rows(ada);
-      expect(Object.keys(shown)).toEqual([
-        ...['websocket', 'eventsource', 'multipart', 'htmlfile'],
-        ...['polling', 'jsonp', 'flashsocket'],
-      ]);
+      expect(Object.keys(shown).join()).toBe('websocket,eventsource,multipart,htmlfile,polling,jsonp,flashsocket');
       expect(shown).toMatchObject({
         htmlfile: '[x] not needed',
         jsonp: '[x] not needed',
