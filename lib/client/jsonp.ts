@@ -38,6 +38,7 @@ interface FrameElement extends Element {
 }
 
 interface Document {
+  readonly readyState: string;
   readonly body: { readonly textContent: string | null; append(...children: Element[]): void };
   readonly head: { append(child: Element): void };
   createElement(name: 'script'): ScriptElement;
@@ -57,6 +58,7 @@ interface PageGlobals {
   readonly document: Document;
   readonly trustedTypes?: TrustedTypes;
   readonly navigator: { sendBeacon?(url: string, body: URLSearchParams): boolean };
+  addEventListener(type: 'load', listener: () => void, options: { once: boolean }): void;
   ___eio?: Callback[];
 }
 
@@ -75,7 +77,8 @@ const ESCAPED_LINE_FEED = /\\n/g;
 /** One request that cannot be taken back, as engine.io-client's polling transport sees it. */
 class EmbeddedRequest {
   private readonly listeners = new Map<Outcome, (value?: any) => void>();
-  private isOver = false;
+  /** Whether nobody waits for it any more. */
+  isOver = false;
 
   on(outcome: Outcome, listener: (value?: any) => void): void {
     this.listeners.set(outcome, listener);
@@ -161,7 +164,8 @@ export class JsonpTransport extends PollingTransport {
 
   private getScript(): EmbeddedRequest {
     const request = new EmbeddedRequest();
-    const script = page().document.createElement('script');
+    const { document } = page();
+    const script = document.createElement('script');
     script.async = true;
     // the server has to know who asks, whatever the page's policy is
     script.referrerPolicy = 'origin';
@@ -178,7 +182,13 @@ export class JsonpTransport extends PollingTransport {
     script.addEventListener('load', done);
     script.addEventListener('error', done);
     this.poll = request;
-    page().document.head.append(script);
+    const insert = (): void => {
+      if (request.isOver) done();
+      else document.head.append(script);
+    };
+    // before that, one script after the other would keep the page's own load event from coming
+    if (document.readyState === 'complete') insert();
+    else page().addEventListener('load', insert, { once: true });
     return request;
   }
 

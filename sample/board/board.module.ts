@@ -12,8 +12,9 @@ import { StatusController } from './status.controller.js';
 @Module({
   imports: [
     NestwireModule.forRoot({
-      // All that the page lets one choose from (public/js/transports.js); without this line it would be all but multipart.
-      transports: ['websocket', 'eventsource', 'multipart', 'polling'],
+      // All that the page lets one choose from (public/js/transports.js); the defaults leave out multipart and legacy ones.
+      // No flashsocket: no browser has a Flash player. No webtransport: it needs a server of HTTP/3.
+      transports: ['websocket', 'eventsource', 'multipart', 'htmlfile', 'polling', 'jsonp'],
       // An undo waits for the strokes that were sent before it.
       ordering: 'client',
       // Who was away for less than this gets what it missed; who was away longer gets the whole board again.

@@ -7,6 +7,8 @@ const HEADERS: Record<string, string> = {
     "img-src 'self' data:",
     "object-src 'none'",
     "base-uri 'none'",
+    // For legacy transports: the forever iframe is a frame; JSONP is scripts, a frame and a form.
+    "frame-src 'self'",
     "form-action 'self'",
     "frame-ancestors 'none'",
   ].join('; '),

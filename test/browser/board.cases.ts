@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'puppeteer-core';
 import type { BrowserName } from '../support/browsers.js';
-import { allow, Board, ownFaults, see, until, visitIn, Wire } from './support/board.js';
+import { allow, Board, draw, ownFaults, say, see, until, visitIn, Wire } from './support/board.js';
 
 /**
  * The main sample as its users see it: the built program in a process of its own, and two tabs side by side.
@@ -37,25 +37,12 @@ async function samePicture(one: Page, other: Page, atLeast = 1_000): Promise<num
   return inked;
 }
 
-async function draw(page: Page, [first, ...rest]: [number, number][]): Promise<void> {
-  await page.mouse.move(...first!);
-  await page.mouse.down();
-  for (const [x, y] of rest) await page.mouse.move(x, y, { steps: 8 });
-  await page.mouse.up();
-}
-
 const ZIGZAG: [number, number][] = [
   [150, 200],
   [350, 320],
   [450, 180],
   [650, 400],
 ];
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.$eval('#text', (input: any) => (input.value = ''));
-  await page.type('#text', text);
-  await page.keyboard.press('Enter');
-}
 
 const state = async (board: Board): Promise<{ strokes: number; members: { name: string }[] }> =>
   (await fetch(`${board.url}/state`)).json() as never;

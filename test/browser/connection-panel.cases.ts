@@ -2,7 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { blockingProxy } from 'nestwire/testing';
 import type { Page } from 'puppeteer-core';
 import type { BrowserName } from '../support/browsers.js';
-import { allow, ownFaults, see, until, visitIn, Wire } from './support/board.js';
+import { allow, draw, ownFaults, say, see, until, visitIn, Wire } from './support/board.js';
 
 /** The connection panel of the main sample. Functions given to `evaluate` run in the page, where these exist. */
 declare const document: any;
@@ -62,6 +62,15 @@ const graph = (page: Page): Promise<Graph> =>
     gaps: chart.querySelectorAll('.gap').length,
   }));
 
+/** Files of the client that the page has loaded. */
+const clients = (page: Page): Promise<string[]> =>
+  page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .map(({ name }) => /\/nestwire[^?]*/.exec(name)?.[0] ?? '')
+      .filter((file) => file !== ''),
+  );
+
 const text = (page: Page, selector: string): Promise<string> =>
   page.$eval(selector, (element: any) => element.textContent.trim());
 
@@ -89,10 +98,10 @@ export function describeConnectionPanel(name: BrowserName): void {
     it('lets one forbid a transport, keeps the board, and keeps the choice over a reload', async () => {
       const ada = await join('Ada');
       await using(ada, 'websocket');
-      await ada.mouse.move(200, 300);
-      await ada.mouse.down();
-      await ada.mouse.move(500, 400, { steps: 8 });
-      await ada.mouse.up();
+      await draw(ada, [
+        [200, 300],
+        [500, 400],
+      ]);
       expect(await rows(ada)).toEqual({
         websocket: expect.stringMatching(/^\[x\] in use · opened in \d+ ms$/),
         eventsource: '[x] not needed',
@@ -146,6 +155,81 @@ export function describeConnectionPanel(name: BrowserName): void {
       const other = await open(`${visit.board.url}/?transports=pigeon`);
       await using(other, 'websocket');
       expect(Object.values(await rows(other)).every((row) => row.startsWith('[x]'))).toBe(true);
+      expect(visit.complaints).toEqual([]);
+    });
+
+    it('has legacy transports, and their client, where the switch is on', async () => {
+      const ada = await join('Ada');
+      await using(ada, 'websocket');
+      expect(Object.keys(await rows(ada))).toEqual(TRANSPORTS);
+      expect(await clients(ada)).toEqual(['/nestwire.js']);
+      expect(await ada.$eval('#legacy', (box: any) => box.checked)).toBe(false);
+
+      await Promise.all([ada.waitForNavigation(), ada.click('label[for=legacy]')]);
+      await using(ada, 'websocket');
+      expect(await ada.evaluate(() => location.search)).toBe('?legacy=1');
+      expect(await clients(ada)).toEqual(['/nestwire.legacy.js']);
+      expect(await ada.$eval('#legacy', (box: any) => box.checked)).toBe(true);
+      const shown = await rows(ada);
+      expect(Object.keys(shown).join()).toBe('websocket,eventsource,multipart,htmlfile,polling,jsonp,flashsocket');
+      expect(shown).toMatchObject({
+        htmlfile: '[x] not needed',
+        jsonp: '[x] not needed',
+        flashsocket: expect.stringMatching(/^\[ \] needs a Flash player/),
+      });
+      await ada.click('label[for=allow-flashsocket]');
+      expect((await rows(ada)).flashsocket).toMatch(/^\[ \]/);
+
+      await allow(ada, 'eventsource', 'jsonp');
+      await using(ada, 'eventsource');
+      expect(await ada.evaluate(() => location.search)).toBe('?transports=eventsource+jsonp&legacy=1');
+      // what is allowed and still there goes on
+      await ada.focus('#legacy');
+      await Promise.all([ada.waitForNavigation(), ada.keyboard.press(' ')]);
+      await using(ada, 'eventsource');
+      expect(await ada.evaluate(() => location.search)).toBe('?transports=eventsource');
+      expect(Object.keys(await rows(ada))).toEqual(TRANSPORTS);
+      expect(await clients(ada)).toEqual(['/nestwire.js']);
+      expect(visit.complaints).toEqual([]);
+    });
+
+    it('carries the board by a legacy transport alone', async () => {
+      const ada = await join('Ada', `${visit.board.url}/?transports=htmlfile`);
+      const grace = await join('Grace', `${visit.board.url}/?transports=jsonp`);
+      const sides = [
+        [ada, 'htmlfile'],
+        [grace, 'jsonp'],
+      ] as const;
+      for (const [page, transport] of sides) {
+        await using(page, transport);
+        expect((await rows(page))[transport]).toMatch(/^\[x\] in use · opened in \d+ ms$/);
+      }
+      expect(await transportOf('Ada')).toBe('htmlfile');
+      expect(await transportOf('Grace')).toBe('polling'); // JSONP is a form of it
+
+      await say(ada, 'Is </script> anybody here?');
+      await see(grace, '#log', 'Is </script> anybody here?');
+      await say(grace, 'I am');
+      await see(ada, '#log', 'I am');
+      await ada.bringToFront();
+      await draw(ada, [
+        [200, 300],
+        [500, 400],
+      ]);
+      await until(
+        () => hasInk(grace),
+        (ink) => ink,
+        'the stroke in the other page',
+      );
+      // a round trip is an acknowledgement
+      for (const [page, transport] of sides) {
+        await until(
+          () => graph(page),
+          ({ lines }) => lines.some(([name, points]) => name === transport && points >= 2),
+          `round trips by ${transport}`,
+        );
+        expect((await tried(page))[0]!.attempts).toHaveLength(1);
+      }
       expect(visit.complaints).toEqual([]);
     });
 

@@ -23,6 +23,15 @@ declare const globalThis: any;
 
 const STOCK_PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><script src="/stock2.js"></script></html>';
 
+/** Connects while the page is being loaded, for which it takes its time, by what its address names. */
+const EARLY_PAGE =
+  '<!doctype html><html lang="en"><meta charset="utf-8">' +
+  '<script src="/nestwire.legacy.js"></script><script src="/early.js"></script><img src="/slow.png" alt=""></html>';
+const EARLY_SCRIPT = 'var socket = nestwire.connect({ transports: [location.search.slice(1)] });';
+
+/** Milliseconds until a picture comes. */
+const SLOW = 500;
+
 const TRANSPORTS = ['htmlfile', 'jsonp'] as const;
 
 /** Text that some wire has trouble with. */
@@ -85,12 +94,17 @@ export function describeLegacy(browserName: BrowserName): void {
       ['/stock2.js', readFileSync(resolve('node_modules/socket.io-client-2/dist/socket.io.js'))],
     ]);
     const scripts = ['/nestwire.legacy.js'];
-    const own = pageHandler(() => serverSources(), { scripts, frameSources: "'self'", files });
+    const own = pageHandler(() => serverSources(), {
+      scripts,
+      frameSources: "'self'",
+      files: new Map([...files, ['/early', EARLY_PAGE], ['/early.js', EARLY_SCRIPT]]),
+    });
     const stockOptions = { scripts: ['/stock2.js'], policy: '', files };
     const stockHere = pageHandler(() => '', { ...stockOptions, files: new Map([...files, ['/stock', STOCK_PAGE]]) });
     live.http.on('request', (request, response) => {
       if (request.url!.startsWith('/socket.io')) return;
-      if (request.url === '/stock') stockHere(request, response);
+      if (request.url === '/slow.png') setTimeout(() => response.writeHead(204).end(), SLOW);
+      else if (request.url === '/stock') stockHere(request, response);
       else own(request, response);
     });
     live.io.on('connection', (socket) => {
@@ -293,6 +307,15 @@ export function describeLegacy(browserName: BrowserName): void {
       const reason = await connect([transport]).then(String, String);
       expect(reason).toMatch(/no document|poll error/);
       allowed = elsewhere.url;
+    });
+
+    it.each(TRANSPORTS)('a page that connects by %s at once is loaded all the same', async (transport) => {
+      // waits until it is
+      ({ page, problems } = await openPage(browser, `${live.url}/early?${transport}`));
+      expect(await page.evaluate(() => globalThis.socket.emitWithAck('echo', 'here'))).toBe('here');
+      expect(await transportInUse()).toBe(transport);
+      expect(await page.evaluate(() => violations)).toEqual([]);
+      expect(problems).toEqual([]);
     });
 
     it('a document that is cut is asked for again, and nothing is lost', async () => {

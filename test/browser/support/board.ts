@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import type { Browser, Page } from 'puppeteer-core';
 import { launchBrowser, type BrowserName } from '../../support/browsers.js';
+import { goTo } from './page.js';
 
 declare const document: any;
 
@@ -131,6 +132,21 @@ export async function until<T>(question: () => Promise<T>, fits: (answer: T) => 
 export const see = (page: Page, selector: string, text: string) =>
   page.waitForSelector(`${selector} ::-p-text(${JSON.stringify(text)})`, { timeout: 20_000 });
 
+/** Draws a line through these points of the page. */
+export async function draw(page: Page, [first, ...rest]: [number, number][]): Promise<void> {
+  await page.mouse.move(...first!);
+  await page.mouse.down();
+  for (const [x, y] of rest) await page.mouse.move(x, y, { steps: 8 });
+  await page.mouse.up();
+}
+
+/** Says something in the chat. */
+export async function say(page: Page, text: string): Promise<void> {
+  await page.$eval('#text', (input: any) => (input.value = ''));
+  await page.type('#text', text);
+  await page.keyboard.press('Enter');
+}
+
 /** Allows these transports and no others, by the checkboxes. */
 export async function allow(page: Page, ...names: string[]): Promise<void> {
   const boxes: { name: string; checked: boolean }[] = await page.$$eval('#transports input', (inputs: any[]) =>
@@ -193,7 +209,7 @@ export function visitIn(name: BrowserName): Visit {
       });
     });
     await page.setViewport(SIZE);
-    await page.goto(address);
+    await goTo(page, address);
     return page;
   }
 

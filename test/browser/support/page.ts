@@ -93,6 +93,12 @@ export async function startPage(
   };
 }
 
+/** Goes there and waits until the page is loaded. Its frames need not be: a forever iframe never is. */
+export async function goTo(page: Page, url: string): Promise<void> {
+  await page.goto(url, { waitUntil: 'domcontentloaded' });
+  await page.waitForFunction(() => globalThis.document.readyState === 'complete', { polling: 20 });
+}
+
 /**
  * Opens a page. There it can be read, as `globalThis.violations`, what went against the policy, and as `globalThis.before`
  * which names there were before any script.
@@ -117,6 +123,6 @@ export async function openPage(browser: Browser, url: string): Promise<{ page: P
       globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
     );
   });
-  await page.goto(url);
+  await goTo(page, url);
   return { page, problems };
 }

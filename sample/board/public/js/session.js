@@ -1,5 +1,4 @@
-/** What `nestwire.js` has put there, by its script tag. */
-const { connect } = globalThis.nestwire;
+import { connect } from './client.js';
 
 const ACK_TIMEOUT = 8_000;
 const PULSE_EVERY = 1_000;

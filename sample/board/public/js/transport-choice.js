@@ -1,21 +1,29 @@
 import { byId, element } from './dom.js';
-import { allowed, keepAllowed, TRANSPORTS } from './transports.js';
+import { allowed, isLegacy, keepAllowed, SHOWN, useLegacy } from './transports.js';
 
 const LAST_ONE = 'One transport has to stay allowed';
 
 /** One row a transport: whether it may be used, and what became of it. */
 export class TransportChoice {
+  /** Of those that can be chosen. */
   #rows = new Map();
   #note = byId('choice-note');
 
   /** @param changed called with the names that are allowed */
   constructor(changed) {
     const names = allowed();
-    for (const { name, label } of TRANSPORTS) {
+    for (const { name, label, missing } of SHOWN) {
       const input = element('input', { type: 'checkbox', id: `allow-${name}`, 'aria-describedby': `why-${name}` });
       input.checked = names.includes(name);
       const why = element('span', { class: 'why', id: `why-${name}` });
       const row = element('li', { 'data-transport': name }, input, element('label', { for: input.id }, label), why);
+      byId('transports').append(row);
+      if (missing) {
+        input.disabled = true;
+        row.dataset.state = 'missing';
+        why.textContent = missing;
+        continue;
+      }
       this.#rows.set(name, { row, input, why });
       input.addEventListener('click', (event) => {
         const isLast = this.names.length === 0; // the box has changed already; what is prevented changes back
@@ -27,9 +35,11 @@ export class TransportChoice {
         keepAllowed(this.names);
         changed(this.names);
       });
-      byId('transports').append(row);
     }
     this.#lockLast();
+    const legacy = byId('legacy');
+    legacy.checked = isLegacy;
+    legacy.addEventListener('change', () => useLegacy(legacy.checked, this.names));
   }
 
   get names() {
