@@ -9,6 +9,12 @@ export class BodyGuard implements CanActivate {
   }
 }
 
+/**
+ * Clients that wait for their turn are not to be pinged: thousands of them would have to be heard in between, and those of one row
+ * while another is measured.
+ */
+export const NO_PINGS = { pingInterval: 600_000, pingTimeout: 600_000 };
+
 /** A gateway instance as the servers use it: `server` is whatever the adapter created. */
 export interface EchoGateway<Server> {
   server: Server;
@@ -19,7 +25,7 @@ export interface EchoGateway<Server> {
  * handlers as it takes to have `handlers` of them (they cost memory a connection in some adapters; nobody calls them).
  */
 export function echoGateway<Server>(handlers: number): Type<EchoGateway<Server>> {
-  @WebSocketGateway()
+  @WebSocketGateway(NO_PINGS)
   @UseGuards(BodyGuard)
   class Gateway implements EchoGateway<Server> {
     @WebSocketServer()

@@ -1,7 +1,7 @@
 import { UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer, type WsResponse } from '@nestjs/websockets';
 import { IsInt, IsString } from 'class-validator';
-import { BodyGuard, type EchoGateway } from './gateway.js';
+import { BodyGuard, NO_PINGS, type EchoGateway } from './gateway.js';
 import { count, type Notice } from './tally.js';
 
 /** A message as class-validator sees it. */
@@ -14,7 +14,7 @@ export class EchoDto {
 }
 
 /** Answers the acknowledgement of each message that is valid. */
-@WebSocketGateway()
+@WebSocketGateway(NO_PINGS)
 @UseGuards(BodyGuard)
 @UsePipes(new ValidationPipe())
 export class ValidatedGateway implements EchoGateway<unknown> {
@@ -28,7 +28,7 @@ export class ValidatedGateway implements EchoGateway<unknown> {
 }
 
 /** Answers each message by an event: what a handler and a stream can both do. */
-@WebSocketGateway()
+@WebSocketGateway(NO_PINGS)
 @UseGuards(BodyGuard)
 @UsePipes(new ValidationPipe())
 export class HandlerGateway implements EchoGateway<unknown> {
@@ -42,7 +42,7 @@ export class HandlerGateway implements EchoGateway<unknown> {
 }
 
 /** Takes messages and answers nothing. */
-@WebSocketGateway()
+@WebSocketGateway(NO_PINGS)
 @UseGuards(BodyGuard)
 export class NoticeGateway implements EchoGateway<unknown> {
   @WebSocketServer()
