@@ -3,11 +3,12 @@ import { transports as stock } from 'engine.io-client';
 import { HtmlFileTransport, JsonpTransport, transports, type ClientTransport } from 'nestwire/client';
 import { LEGACY } from '../../lib/client/legacy.js';
 
-const globals = globalThis as unknown as { document?: object; ___eio?: unknown[] };
+const globals = globalThis as unknown as { document?: object; ___eio?: unknown[]; addEventListener?: unknown };
 
 afterEach(() => {
   delete globals.document;
   delete globals.___eio;
+  delete globals.addEventListener;
 });
 
 const namesOf = (...given: ClientTransport[]): string[] =>
@@ -54,10 +55,12 @@ describe('JsonpTransport', () => {
   }
 
   /** A transport on a page of which nothing is real. */
-  function setUp() {
+  function setUp({ readyState = 'complete' } = {}) {
     const made: Fake[] = [];
-    const place = { append() {} };
+    const appended: unknown[] = [];
+    const place = { append: (element: unknown) => appended.push(element) };
     globals.document = {
+      readyState,
       head: place,
       body: place,
       createElement: () => {
@@ -84,7 +87,7 @@ describe('JsonpTransport', () => {
     transport.on('packet' as never, ((packet: { type: string }) => log.push(packet.type)) as never);
     transport.on('error' as never, ((error: Error) => log.push(error.message)) as never);
     const call = (payload: string) => (globals.___eio![0] as (payload: string) => void)(payload);
-    return { transport, made, timers, log, call };
+    return { transport, made, appended, timers, log, call };
   }
 
   const OPEN = `0${JSON.stringify({ sid: 's', upgrades: [], pingInterval: 1000, pingTimeout: 500, maxPayload: 1000 })}`;
@@ -114,6 +117,27 @@ describe('JsonpTransport', () => {
     expect(log).toEqual(['xhr poll error']);
     // a late call does no harm
     call('4a');
+    expect(log).toEqual(['xhr poll error']);
+  });
+
+  it('asks when the page is loaded, whose load its scripts would hold back', () => {
+    const listeners = new Map<string, () => void>();
+    globals.addEventListener = (type: string, listener: () => void) => listeners.set(type, listener);
+    const { transport, made, appended } = setUp({ readyState: 'interactive' });
+    transport.open();
+    expect(appended).toEqual([]);
+    listeners.get('load')!();
+    expect(appended).toEqual([made[0]]);
+  });
+
+  it('asks no more when the page is loaded too late', () => {
+    const listeners = new Map<string, () => void>();
+    globals.addEventListener = (type: string, listener: () => void) => listeners.set(type, listener);
+    const { transport, appended, timers, log } = setUp({ readyState: 'loading' });
+    transport.open();
+    timers[0]!();
+    listeners.get('load')!();
+    expect(appended).toEqual([]);
     expect(log).toEqual(['xhr poll error']);
   });
 

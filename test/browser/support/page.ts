@@ -96,7 +96,14 @@ export async function startPage(
 /** Goes there and waits until the page is loaded. Its frames need not be: a forever iframe never is. */
 export async function goTo(page: Page, url: string): Promise<void> {
   await page.goto(url, { waitUntil: 'domcontentloaded' });
-  await page.waitForFunction(() => globalThis.document.readyState === 'complete', { polling: 20 });
+  // by hand: `waitForFunction` leaves names of its own in the page
+  await page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        if (globalThis.document.readyState === 'complete') resolve();
+        else globalThis.addEventListener('load', () => resolve(), { once: true });
+      }),
+  );
 }
 
 /**
