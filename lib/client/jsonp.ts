@@ -128,6 +128,11 @@ export class JsonpTransport extends PollingTransport {
     return 'jsonp';
   }
 
+  /** 1: it is tried after all others, wherever it stands in a list. */
+  get last(): number {
+    return 1;
+  }
+
   override doOpen(): void {
     // before others who listen, since they may close it then
     onPageHide('add', this.onLeave);

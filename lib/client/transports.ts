@@ -72,14 +72,13 @@ export function transports(options: TransportsOptions = {}): any[] {
   const classes = new Map<string, TransportClass>();
   for (const given of options.transports ?? DEFAULT) {
     const found = typeof given === 'string' ? CLASSES.get(given) : given;
-    if (found === undefined)
-      throw new TypeError(`"${given}" is none of ${[...CLASSES.keys()].join(', ')}: pass its class`);
+    if (found === undefined) throw new TypeError(`"${given}" is none of ${[...CLASSES.keys()]}: pass its class`);
     const { name } = found.prototype;
     if (isAvailable(name)) classes.set(name, found);
   }
-  const isLast = (name: string): number => Number(name === 'jsonp');
-  const preference = [...classes.keys()].sort((a, b) => isLast(a) - isLast(b));
-  if (preference.length === 0) throw new TypeError('none of these transports is available here');
+  const last = (name: string): number => classes.get(name)!.prototype.last ?? 0;
+  const preference = [...classes.keys()].sort((a, b) => last(a) - last(b));
+  if (preference.length === 0) throw new TypeError('none of these transports is available');
   const { url, remember } = options;
   // Node's is in a file, if at all
   const storage = orNull(() => (remember === false || !globals.location ? null : globals.localStorage)) ?? null;

@@ -7,6 +7,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { startLive, until, type Live } from '../client/support.js';
 import { launchBrowser, type BrowserName } from '../support/browsers.js';
 import { cuttingProxy } from '../support/wire-cutting.js';
+import { expectEchoes, expectOrder } from './support/exchange.js';
 import { openPage, pageHandler, serverSources, startPage } from './support/page.js';
 
 /*
@@ -173,28 +174,8 @@ export function describeLegacy(browserName: BrowserName): void {
       expect(await transportInUse()).toBe(transport);
       expect(server.conn.transport.name).toBe(transport === 'jsonp' ? 'polling' : transport);
 
-      expect(await page.evaluate((text: string) => globalThis.socket.emitWithAck('echo', text), NASTY)).toBe(NASTY);
-      const bytes = await page.evaluate(async () => {
-        const sent = Uint8Array.from({ length: 256 }, (_, n) => n);
-        return [...new Uint8Array(await globalThis.socket.emitWithAck('echo', sent))];
-      });
-      expect(bytes).toEqual(Array.from({ length: 256 }, (_, n) => n));
-
-      const up: number[] = [];
-      server.on('count', (n: number) => up.push(n));
-      const down = await page.evaluate(
-        (count: number) =>
-          new Promise((resolve) => {
-            const got: number[] = [];
-            globalThis.socket.on('count', (n: number) => {
-              if (got.push(n) === count) resolve(got);
-            });
-            for (let n = 0; n < count; n++) globalThis.socket.emit('count', n);
-          }),
-        COUNT,
-      );
-      expect(down).toEqual(numbers);
-      expect(up).toEqual(numbers);
+      await expectEchoes(page, NASTY);
+      await expectOrder(page, server, COUNT);
 
       server.disconnect(true);
       expect(await page.evaluate(() => globalThis.ended)).toBe('io server disconnect');

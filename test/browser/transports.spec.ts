@@ -4,6 +4,7 @@ import type { Socket as ServerSocket } from 'socket.io';
 import type { Browser, Page } from 'puppeteer-core';
 import { ALL, startLive, STREAMING, until, type Live } from '../client/support.js';
 import { BROWSERS, launchBrowser } from '../support/browsers.js';
+import { expectEchoes, expectOrder } from './support/exchange.js';
 import { openPage, pageHandler, serverSources, startPage } from './support/page.js';
 
 /*
@@ -19,7 +20,6 @@ declare const globalThis: any;
 const NASTY = 'a\r\nb\rc\nd\0e\u2028f\u2029g\u{1f600}h\x1ei</script><!--<script>j ';
 const COUNT = 1000;
 const LARGE = 900_000;
-const numbers = Array.from({ length: COUNT }, (_, n) => n);
 
 /** Why a session ended that was told so: at once, and not after the 45 s of its heartbeat. */
 const GOODBYE = /^transport (close|error)$/;
@@ -121,29 +121,8 @@ describe.each(BROWSERS)('in %s', (browserName) => {
     it.each(ALL)('%s does all that a transport has to', async (transport) => {
       const server = await connect(transport);
 
-      const text = await page.evaluate((text: string) => globalThis.socket.emitWithAck('echo', text), NASTY);
-      expect(text).toBe(NASTY);
-      const bytes = await page.evaluate(async () => {
-        const sent = Uint8Array.from({ length: 256 }, (_, n) => n);
-        return [...new Uint8Array(await globalThis.socket.emitWithAck('echo', sent))];
-      });
-      expect(bytes).toEqual(Array.from({ length: 256 }, (_, n) => n));
-
-      const up: number[] = [];
-      server.on('count', (n: number) => up.push(n));
-      const down = await page.evaluate(
-        (count: number) =>
-          new Promise((resolve) => {
-            const got: number[] = [];
-            globalThis.socket.on('count', (n: number) => {
-              if (got.push(n) === count) resolve(got);
-            });
-            for (let n = 0; n < count; n++) globalThis.socket.emit('count', n);
-          }),
-        COUNT,
-      );
-      expect(down).toEqual(numbers);
-      expect(up).toEqual(numbers);
+      await expectEchoes(page, NASTY);
+      await expectOrder(page, server, COUNT);
 
       const large = await page.evaluate(async (length: number) => {
         const text = 'é'.repeat(length / 2);

@@ -41,8 +41,13 @@ export function chunkOf(frames: readonly Buffer[]): Buffer | null {
   return chunk;
 }
 
-/** Writes frames as one chunk. @returns false when the caller should wait until they have left. */
-export function writeChunk(connection: Socket, frames: readonly Buffer[], chunk = chunkOf(frames)): boolean {
+/**
+ * Writes frames as one chunk.
+ *
+ * @param chunk the frames in one piece, as {@link chunkOf} makes it.
+ * @returns false when the caller should wait until they have left.
+ */
+export function writeChunk(connection: Socket, frames: readonly Buffer[], chunk: Buffer | null): boolean {
   if (chunk !== null) return connection.write(chunk);
   connection.cork();
   connection.write(lengthOf(frames).toString(16) + CRLF, 'latin1');

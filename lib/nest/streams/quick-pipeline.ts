@@ -46,7 +46,7 @@ export function quickPipeline(
   // guards and decorators read what was said about the handler
   copyMetadata(instance[key] as object, box);
   Object.defineProperty(box, 'name', { value: key, configurable: true });
-  const run = contexts.create(
+  return contexts.create(
     instance as Record<string, any>,
     box,
     pipedKey,
@@ -57,7 +57,6 @@ export function quickPipeline(
     GUARDS_AND_PIPES,
     'ws',
   ) as QuickPipeline;
-  return run;
 }
 
 /** An exception as it comes out of Nest's handlers for messages. */

@@ -199,9 +199,9 @@ describe('frames that are written below a response', () => {
         return takes;
       },
     } as unknown as Socket;
-    expect(writeChunk(connection, [Buffer.from('abc')])).toBe(true);
+    expect(writeChunk(connection, [Buffer.from('abc')], Buffer.from('3\r\nabc\r\n'))).toBe(true);
     takes = false;
-    expect(writeChunk(connection, [Buffer.alloc(70_000)])).toBe(false);
+    expect(writeChunk(connection, [Buffer.alloc(70_000)], null)).toBe(false);
     expect(written).toEqual([8, 'cork', 7, 70_000, 2, 'uncork']);
   });
 });

@@ -57,11 +57,9 @@ async function watch(count: number, make: () => Socket): Promise<Watched[]> {
   return all;
 }
 
-/**
- * Resolves when all clients are at a node and stay there for a while. How long that takes is a matter of luck: the node that is cut off
- * takes handshakes, and the balancer sends every second client there.
- */
-async function settled(all: readonly Watched[], pid: number): Promise<void> {
+/** Milliseconds until all clients are at a node and stay there for a while. */
+async function settled(all: readonly Watched[], pid: number): Promise<number> {
+  const began = performance.now();
   const isThere = async ({ client }: Watched): Promise<boolean> => {
     const answer = await client
       .timeout(2_000)
@@ -69,12 +67,15 @@ async function settled(all: readonly Watched[], pid: number): Promise<void> {
       .catch(() => 0);
     return client.connected && answer === pid;
   };
+  let found = Infinity;
   // each is asked more than once: by polling, every second request takes the other way
   for (let inARow = 0; inARow < 4;) {
     // oxlint-disable-next-line no-await-in-loop
     const there = await Promise.all(all.map(isThere));
-    inARow = there.includes(false) ? 0 : inARow + 1;
+    if (there.includes(false)) inARow = 0;
+    else if (inARow++ === 0) found = performance.now() - began;
   }
+  return found;
 }
 
 const lostOf = (all: readonly Watched[]) => all.flatMap(({ lost }) => lost);
@@ -86,12 +87,13 @@ describe('a node that cannot reach Redis, while the other one can', () => {
     const webSockets = await watch(6, () => stock('websocket'));
     const [cut, whole] = nodes as [Cuttable, Cuttable];
     cut.toRedis.break();
-    await settled(polling, whole.node.pid);
+    const time = await settled(polling, whole.node.pid);
+    expect(time).toBeLessThan(20_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
     expect(lostOf(webSockets)).toEqual([]);
     expect((await cut.node.stats()).relay).toMatchObject({ nodes: 2, isRegistryReachable: false });
     expect((await whole.node.stats()).relay).toMatchObject({ nodes: 1, isRegistryReachable: true });
-  }, 180_000);
+  }, 60_000);
 });
 
 describe('a node that its fellow node cannot reach, while both reach Redis', () => {
@@ -100,10 +102,11 @@ describe('a node that its fellow node cannot reach, while both reach Redis', () 
     const webSockets = await watch(6, () => stock('websocket'));
     const [cut, whole] = nodes as [Cuttable, Cuttable];
     cut.fromPeers.break();
-    await settled(polling, whole.node.pid);
+    const time = await settled(polling, whole.node.pid);
+    expect(time).toBeLessThan(25_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
     expect(lostOf(webSockets)).toEqual([]);
-  }, 180_000);
+  }, 60_000);
 });
 
 describe('a node that neither Redis nor its fellow node can reach', () => {
@@ -112,9 +115,10 @@ describe('a node that neither Redis nor its fellow node can reach', () => {
     const [cut, whole] = nodes as [Cuttable, Cuttable];
     cut.toRedis.break();
     cut.fromPeers.break();
-    await settled(polling, whole.node.pid);
+    const time = await settled(polling, whole.node.pid);
+    expect(time).toBeLessThan(20_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
-  }, 180_000);
+  }, 60_000);
 });
 
 describe('nodes that are a second away from each other', () => {
