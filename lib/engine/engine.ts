@@ -12,6 +12,7 @@ import { FlashPolicy } from './flash-policy.js';
 import { Flusher } from './flusher.js';
 import { Headers } from './headers.js';
 import { Heartbeat } from './heartbeat.js';
+import { Inbox } from './inbox.js';
 import { allowTiming, type Middleware } from './middleware.js';
 import {
   DEFAULT_ATTACH_OPTIONS,
@@ -101,6 +102,7 @@ export class Engine extends EventEmitter {
       unread: this.deadlines.queue<TransportResponse>(opts.pingInterval + 2 * opts.pingTimeout, (response) =>
         response.destroy(),
       ),
+      inbox: new Inbox(this.flusher),
       pendingUpstreamBytes: 0,
       closing: false,
       decorateHeaders: (base, request) => headers.decorate(base, request as EngineRequest),

@@ -27,6 +27,10 @@ const MAX_PAUSE_MS = 5;
 export class Flusher {
   private sessions: Flushable[] = [];
   private broadcasts: Flushable[] = [];
+  /** Flushes of this turn that are on their way. */
+  private coming = 0;
+  /** Whether broadcasts leave with the next of them. */
+  private takesBroadcasts = false;
   private lastDuration = 0;
   private lastEnd = 0;
 
@@ -34,7 +38,13 @@ export class Flusher {
   flushThisTurn(session: Flushable): void {
     if (session.awaits === FLUSH.THIS_TURN) return;
     session.awaits = FLUSH.THIS_TURN;
-    if (this.sessions.push(session) === 1) setImmediate(flushSessions, this);
+    if (this.sessions.push(session) === 1 && this.coming === 0) this.flushAfterThis();
+  }
+
+  /** Adds a flush behind what this turn has put off until its end so far: for what will come of that. */
+  flushAfterThis(): void {
+    this.coming++;
+    setImmediate(flushSessions, this);
   }
 
   /** Lets a session write that has nothing but broadcasts to send. */
@@ -44,14 +54,22 @@ export class Flusher {
     if (this.broadcasts.push(session) > 1) return;
     const pause = this.pause();
     if (pause > 0) setTimeout(flushBroadcasts, pause, this);
+    else if (this.coming > 0) this.takesBroadcasts = true;
     else setImmediate(flushBroadcasts, this);
   }
 
   /** @internal */
   flushSessions(): void {
     const { sessions } = this;
+    const takesBroadcasts = this.takesBroadcasts;
     this.sessions = [];
-    flushAll(sessions, (session) => this.flushThisTurn(session));
+    this.coming--;
+    this.takesBroadcasts = false;
+    try {
+      flushAll(sessions, (session) => this.flushThisTurn(session));
+    } finally {
+      if (takesBroadcasts) this.flushBroadcasts();
+    }
   }
 
   /** @internal */

@@ -239,6 +239,7 @@ export class Session extends EventEmitter implements TransportSink {
   /** @internal Puts another transport in the place of the present one. */
   changeTransport(transport: Transport): void {
     const old = this.transport;
+    old.deliver?.();
     old.sink = NOBODY;
     this.transport = transport;
     transport.sink = this;

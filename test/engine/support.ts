@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { Deadlines } from '../../lib/engine/deadlines.js';
+import { Flusher } from '../../lib/engine/flusher.js';
+import { Inbox } from '../../lib/engine/inbox.js';
 import type { Packet } from '../../lib/engine/protocol/packet.js';
 import type {
   Confirmable,
@@ -138,6 +140,7 @@ export function fakeHost(
     },
     unconfirmed: new Deadlines().queue<Confirmable>(10_000, (transport) => transport.unconfirmed()),
     unread: new Deadlines().queue<TransportResponse>(65_000, (response) => response.destroy()),
+    inbox: new Inbox(new Flusher()),
     pendingUpstreamBytes: 0,
     closing: false,
     decorateHeaders: (headers) => headers,

@@ -24,7 +24,7 @@ const ENGINE = /^lib\/engine\//;
 /** What every transport may import; the files of the WebSocket transport may have `ws` as well. */
 const TRANSPORT = {
   own: [PROTOCOL, TABLES, DEADLINES],
-  ownTypes: [/^lib\/engine\/options\.ts$/],
+  ownTypes: [/^lib\/engine\/(options|inbox)\.ts$/],
   packages: ['node:*', 'accepts'],
 };
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { CloseReason } from '../close-reason.js';
 import type { DeadlineQueue } from '../deadlines.js';
+import type { Inbox } from '../inbox.js';
 import type { Codec } from '../protocol/codec.js';
 import type { Packet } from '../protocol/packet.js';
 
@@ -91,6 +92,8 @@ export interface Confirmable {
 /** What a transport needs of the engine, the same object for all of one engine: it costs no memory a session. */
 export interface TransportHost {
   readonly options: TransportOptions;
+  /** Keeps what is read until the end of the turn. */
+  readonly inbox: Inbox;
   /** Bytes of request bodies that are being received, over all sessions; checked against `maxPendingUpstreamBytes`. */
   pendingUpstreamBytes: number;
   /** Transports that wait for their first sign of the client. */
@@ -161,6 +164,8 @@ export interface Transport {
    * sink's `closed()`: at once, or when the client came for the word, or after a time.
    */
   close(): void;
+  /** Hands over now what was read and waits for the end of the turn, where a transport keeps anything back. */
+  deliver?(): void;
   /** Ends at once and silently: parked responses are answered, nothing is waited for, the sink hears nothing more. */
   discard(): void;
   /** The same for a client that does not read: the connection is cut, whatever is on its way. */

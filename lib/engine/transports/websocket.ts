@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { RawData as WsData, WebSocket } from 'ws';
+import type { Receiver } from '../inbox.js';
 import type { Packet } from '../protocol/packet.js';
 import { refuse } from './answers.js';
 import type { Transport, TransportInit, TransportRequest, TransportResponse, TransportSink } from './transport.js';
@@ -42,7 +43,7 @@ export interface WebSocketCloser {
 }
 
 /** WebSocket (RFC 6455): one Engine.IO packet a frame. */
-export class WebSocketTransport implements Transport {
+export class WebSocketTransport implements Transport, Receiver {
   readonly name: string;
   writable: boolean;
   sink: TransportSink;
@@ -52,6 +53,8 @@ export class WebSocketTransport implements Transport {
   private readonly init: TransportInit;
   private readonly supportsBinary: boolean;
   private ended: boolean;
+  /** What was read in this turn. */
+  private unhandled: Packet[] | null;
 
   constructor(name: string, init: TransportInit, { webSocket, socket, closer, isTextOnly }: WebSocketConnection) {
     this.name = name;
@@ -63,6 +66,7 @@ export class WebSocketTransport implements Transport {
     this.init = init;
     this.supportsBinary = init.supportsBinary && !isTextOnly;
     this.ended = false;
+    this.unhandled = null;
     this.webSocket[kTransport] = this;
     webSocket.on('message', onMessage);
     webSocket.on('close', onClose);
@@ -142,12 +146,49 @@ export class WebSocketTransport implements Transport {
     // ws hands out Buffers (binaryType "nodebuffer"); text was checked to be UTF-8
     const frame = isBinary ? (data as Buffer) : (data as Buffer).toString();
     const packet = this.init.codec.decodePacket(frame);
-    if (packet.type === 'close') this.close();
-    else this.sink.packet(packet);
+    const { inbox } = this.init.host;
+    if (this.unhandled === null) {
+      this.unhandled = [packet];
+      inbox.add(this);
+    } else {
+      this.unhandled.push(packet);
+      inbox.count();
+    }
+  }
+
+  /** @internal */
+  get hasUnhandled(): boolean {
+    return this.unhandled !== null;
+  }
+
+  deliver(): void {
+    const packets = this.unhandled;
+    if (packets === null) return;
+    this.unhandled = null;
+    let done = 0;
+    try {
+      while (done < packets.length && !this.ended) {
+        const packet = packets[done++]!;
+        if (packet.type === 'close') this.close();
+        else this.sink.packet(packet);
+      }
+    } finally {
+      if (done < packets.length && !this.ended) this.unhandled = packets.slice(done);
+    }
   }
 
   /** @internal */
   end(reason: 'transport close' | 'transport error', description?: unknown): void {
+    if (this.ended) return;
+    try {
+      // what had come before
+      this.deliver();
+    } finally {
+      this.over(reason, description);
+    }
+  }
+
+  private over(reason: 'transport close' | 'transport error', description?: unknown): void {
     if (this.ended) return;
     this.ended = true;
     this.writable = false;

@@ -237,7 +237,7 @@ export class WebTransportTransport implements Transport {
       }
       this.end('transport close');
     } catch (error) {
-      if (error instanceof FrameError) this.deliver(ERROR_PACKET);
+      if (error instanceof FrameError) this.arrived(ERROR_PACKET);
       else this.failed(error);
     }
   }
@@ -246,10 +246,10 @@ export class WebTransportTransport implements Transport {
     if (this.ended) return;
     const packet = this.init.codec.decodePacket(frame);
     if (packet.type === 'close') this.close();
-    else this.deliver(packet);
+    else this.arrived(packet);
   }
 
-  private deliver(packet: Packet): void {
+  private arrived(packet: Packet): void {
     if (!this.ended) unhidden(() => this.sink.packet(packet));
   }
 

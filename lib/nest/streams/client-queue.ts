@@ -25,8 +25,8 @@ class WaitingJob extends AsyncResource {
 
 /**
  * The messages of one client, handled in the order of their arrival: the next begins when the one before is done. Its limits
- * hold when a turn of the event loop is over: what comes in one turn may be many messages, and guards that decide at once have not
- * seen the first of them before the last is there.
+ * hold when what has come is dealt with as far as it can be: that may be many messages at once, and guards that decide without waiting
+ * have not seen the first of them before the last is there.
  */
 export class ClientQueue {
   /** Whether its client was told that there is no room, and has filled it ever since. For whoever has no room in it. */
@@ -71,7 +71,8 @@ export class ClientQueue {
     this.jobs.push(new WaitingJob(job));
     if (this.waiting <= job.limit || this.isChecking) return;
     this.isChecking = true;
-    setImmediate(makeRoom, this);
+    // behind all that the messages at hand do without waiting for anything
+    queueMicrotask(() => process.nextTick(makeRoom, this));
   }
 
   /** Takes out all jobs that wait and fulfil a condition. */
