@@ -91,8 +91,16 @@ describe('a node that cannot reach Redis, while the other one can', () => {
     expect(time).toBeLessThan(20_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
     expect(lostOf(webSockets)).toEqual([]);
-    expect((await cut.node.stats()).relay).toMatchObject({ nodes: 2, isRegistryReachable: false });
-    expect((await whole.node.stats()).relay).toMatchObject({ nodes: 1, isRegistryReachable: true });
+    expect((await cut.node.stats()).relay).toMatchObject({
+      nodes: 2,
+      isRegistryReachable: false,
+      isCutOff: true,
+    });
+    expect((await whole.node.stats()).relay).toMatchObject({
+      nodes: 1,
+      isRegistryReachable: true,
+      isCutOff: false,
+    });
   }, 60_000);
 });
 
