@@ -174,6 +174,11 @@ export class Engine extends EventEmitter {
     return this.draining !== null;
   }
 
+  /** Whether there is room for new sessions, and time. @internal */
+  get takesSessions(): boolean {
+    return !this.host.closing && !this.isDraining && this.clients.size < this.opts.limits.maxSessions;
+  }
+
   /** Ends all sessions at once, gives HTTP servers back, and refuses what still comes. */
   close(): this {
     this.host.closing = true;

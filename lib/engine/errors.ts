@@ -18,6 +18,7 @@ export const ERRORS = {
   HEADERS_TOO_LARGE: { code: 103, status: 431, message: 'Request headers too large' },
   NODE_NOT_READY: { code: 104, status: 503, message: 'Server is not ready' },
   PAYLOAD_TOO_LARGE: { code: 105, status: 413, message: 'Payload too large' },
+  NODE_CUT_OFF: { code: 106, status: 503, message: 'Server is cut off from the others' },
 } as const;
 
 /** Name of a refusal. */

@@ -60,6 +60,8 @@ export interface RelayStats {
   readonly nodes: number;
   /** Whether the registry of nodes answered last time it was asked. */
   readonly isRegistryReachable: boolean;
+  /** Whether new sessions are refused here, since this node cannot reach the registry and another one can. */
+  readonly isCutOff: boolean;
 }
 
 /**
@@ -80,6 +82,12 @@ export interface Relay {
    * this node or to one that is not there any more. A promise where the registry has to be asked. Never throws or rejects.
    */
   ownerOf(sid: string): RelayOwner | undefined | Promise<RelayOwner | undefined>;
+  /**
+   * Whether this node is cut off from the others: what comes by them of its sessions would be refused there. Handshakes are
+   * then refused with 503, so that the balancer or the client takes another node; sessions that are here are left alone.
+   * Asked at each handshake; must be false where no other node is known to be better off.
+   */
+  isCutOff(): boolean;
   /**
    * The engine ends: cuts what it has handed over and what is open still, so that its HTTP server can close. Clients are not
    * told that their sessions have ended, for they have not: a balancer asks another node, and streams resume.

@@ -243,6 +243,7 @@ export class Router implements Gate {
   async admit(request: EngineRequest): Promise<string> {
     const { engine } = this;
     if (engine.isDraining) throw new Refusal('SHUTTING_DOWN');
+    if (engine.relay?.isCutOff()) throw new Refusal('NODE_CUT_OFF');
     this.admission.checkHandshake(clientAddress(request, this.trust), engine.clients.size);
     if (engine.opts.allowRequest) await askAllowRequest(engine.opts.allowRequest, request);
     let id: string;
@@ -283,7 +284,8 @@ export class Router implements Gate {
 
   private refuseUpgrade(request: EngineRequest, socket: Duplex, error: unknown): void {
     const { status, message } = this.refused(request, error);
-    writeRawResponse(socket, status, REFUSED_UPGRADE, message);
+    const lines = isTemporary(status) ? [...REFUSED_UPGRADE, 'Retry-After: 1'] : REFUSED_UPGRADE;
+    writeRawResponse(socket, status, lines, message);
   }
 
   /** @internal */
@@ -293,7 +295,8 @@ export class Router implements Gate {
     const refusal = error instanceof Refusal ? error : new Refusal('BAD_REQUEST', { name: 'UNEXPECTED_ERROR', error });
     const { code, context, reason, status, message } = refusal;
     if (refusal !== error) engine.log(`unexpected error: ${String((error as Error)?.stack ?? error)}`);
-    else if (isTemporary(status)) engine.limitExceeded(context.name ?? reason, message);
+    // that a node is cut off is said by its relay, once
+    else if (isTemporary(status) && reason !== 'NODE_CUT_OFF') engine.limitExceeded(context.name ?? reason, message);
     engine.emit('connection_error', { req, code, message: ERRORS[reason].message, context });
     return refusal;
   }

@@ -14,6 +14,14 @@ export interface NodeTableOptions {
   log(message: string): void;
   /** A node is not there any more. */
   onGone(id: string): void;
+  /**
+   * The registry does not answer any more.
+   *
+   * @param since when it was asked, by `performance.now()`.
+   */
+  onLost(since: number): void;
+  /** The registry answers again. */
+  onFound(): void;
 }
 
 /**
@@ -28,6 +36,8 @@ export class NodeTable {
   /** The one that comes after it. */
   private next: Promise<void> | null = null;
   private askedAt = -Infinity;
+  /** When the last question was asked that was answered. */
+  private answeredOf = -Infinity;
   private reachable = true;
   private closed = false;
 
@@ -40,6 +50,17 @@ export class NodeTable {
   /** Whether the registry answered last time. */
   get isReachable(): boolean {
     return this.reachable;
+  }
+
+  /** All but this one. */
+  get others(): NodeRecord[] {
+    return [...this.nodes.values()].filter(({ id }) => id !== this.options.self.id);
+  }
+
+  /** Milliseconds since the registry was asked what it answered last; undefined when it does not answer. */
+  get age(): number | undefined {
+    const age = performance.now() - this.answeredOf;
+    return this.reachable && !this.closed && age < Infinity ? age : undefined;
   }
 
   /** Enters this node, and keeps it entered. @throws what the registry throws; then it goes on trying. */
@@ -88,15 +109,23 @@ export class NodeTable {
 
   private async renew(): Promise<void> {
     const { registry, self, lease, log } = this.options;
+    const asked = this.askedAt;
+    const wasReachable = this.reachable;
     try {
       this.take(await registry.renew(self, lease));
     } catch (error) {
-      if (this.reachable) log(`the registry of nodes cannot be reached: ${String((error as Error)?.message ?? error)}`);
       this.reachable = false;
+      if (wasReachable) {
+        log(`the registry of nodes cannot be reached: ${String((error as Error)?.message ?? error)}`);
+        if (!this.closed) this.options.onLost(asked);
+      }
       throw error;
     }
-    if (!this.reachable) log('the registry of nodes can be reached again');
     this.reachable = true;
+    this.answeredOf = asked;
+    if (wasReachable) return;
+    log('the registry of nodes can be reached again');
+    this.options.onFound();
   }
 
   private take(records: readonly NodeRecord[]): void {

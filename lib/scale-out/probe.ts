@@ -1,4 +1,4 @@
-import { request, type IncomingMessage } from 'node:http';
+import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 
 /*
  * Whether the way to another node is open. A node that renews its lease may still not be reached from here, and a network
@@ -6,7 +6,7 @@ import { request, type IncomingMessage } from 'node:http';
  * nothing. So while anything is open towards a node it is asked something that it answers at once.
  */
 
-/** What a relay port answers to anybody, at once and with nothing in it: `OPTIONS *` (RFC 9110, section 9.3.7). */
+/** What a relay port answers to anybody, at once and without a body: `OPTIONS *` (RFC 9110, section 9.3.7). */
 export const PROBE = { method: 'OPTIONS', path: '*' } as const;
 
 /** Milliseconds between two questions, and for the answer: a node that is silent for longer loses its lease as well. */
@@ -18,6 +18,43 @@ export function isProbe({ method, url }: IncomingMessage): boolean {
   return method === PROBE.method && url === PROBE.path;
 }
 
+/** Where a node's relay port is. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where the address of a node's record points to. */
+export function endpointOf(address: string): Endpoint {
+  const { hostname, port } = new URL(`http://${address}`);
+  // URL keeps the brackets of an IPv6 address
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) };
+}
+
+/**
+ * Asks a node once; gives the headers of its answer.
+ *
+ * @param time milliseconds for the answer.
+ * @throws Error when there is none.
+ */
+export function askNode(
+  to: Endpoint,
+  time: number,
+  headers: Record<string, string> = {},
+): Promise<IncomingHttpHeaders> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ ...to, ...PROBE, headers, agent: false, signal: AbortSignal.timeout(time) });
+    asked.on('response', (answer) => {
+      answer.resume();
+      // it may be cut behind its head, which was all
+      answer.on('error', ignore);
+      resolve(answer.headers);
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
 /** Asks a node again and again, as long as somebody wants to know. */
 export class Probe {
   /** Whether it answered last time. */
@@ -26,7 +63,7 @@ export class Probe {
   private isAsking = false;
 
   constructor(
-    private readonly to: { readonly host: string; readonly port: number },
+    private readonly to: Endpoint,
     private readonly watcher: {
       /** Whether anything is open. A node that does not answer is asked in any case. */
       isNeeded(): boolean;
@@ -54,15 +91,10 @@ export class Probe {
       return;
     }
     this.isAsking = true;
-    const asked = request({ ...this.to, ...PROBE, agent: false, signal: AbortSignal.timeout(PROBE_TIME) });
-    asked.on('response', (answer) => {
-      answer.resume();
-      // it may be cut behind its head, which was all
-      answer.on('error', ignore);
-      this.answered(true);
-    });
-    asked.on('error', () => this.answered(false));
-    asked.end();
+    void askNode(this.to, PROBE_TIME).then(
+      () => this.answered(true),
+      () => this.answered(false),
+    );
   }
 
   private answered(isAnswered: boolean): void {

@@ -1,7 +1,10 @@
 import type { Engine } from '../engine/index.js';
 import type { Relay, RelayOwner, RelayStats } from '../engine/relay.js';
+import { CutOff } from './cut-off.js';
 import type { NodeRecord, NodeRegistry } from './node-registry.js';
 import { NodeTable } from './node-table.js';
+import { askNode, endpointOf } from './probe.js';
+import { REGISTRY_HEADER, RegistryProof } from './registry-proof.js';
 import { RelayPort } from './relay-port.js';
 import { RemoteNode, RemoteServer, type ForwardingCounts } from './remote-node.js';
 import { newNodeId, SessionIds } from './session-ids.js';
@@ -13,6 +16,8 @@ const LEASE = 5_000;
 const RENEW_EVERY = 1_500;
 /** Milliseconds for a client to take anything of what waits for it: longer than its session lives without a sign of it. */
 const STALL_TIME = 60_000;
+/** Milliseconds that another node has to say whether it reaches the registry. */
+const WITNESS_TIME = 1_000;
 
 /** What a node's part of the relay is made of. Times in milliseconds. */
 export interface RelayNodeOptions {
@@ -59,12 +64,25 @@ export class RelayNode {
   private ids: SessionIds | null = null;
   private signatures: Signatures | null = null;
   private table: NodeTable | null = null;
+  private proof: RegistryProof | null = null;
+  private readonly cutOff: CutOff;
   private refused = 0;
   private closed = false;
 
   constructor(private readonly options: RelayNodeOptions) {
     const { host = '127.0.0.1', port = 0 } = options;
-    this.port = new RelayPort({ host, port, onRefused: (from) => this.onRefused(from) });
+    this.port = new RelayPort({
+      host,
+      port,
+      onRefused: (from) => this.onRefused(from),
+      proveReach: (challenge) => this.proveReach(challenge),
+    });
+    this.cutOff = new CutOff({
+      askEvery: options.renewEvery ?? RENEW_EVERY,
+      peers: () => this.table?.others ?? [],
+      ask: (peer) => this.askForReach(peer),
+      log: options.log,
+    });
     const opened = this.port.listen();
     const entered = opened.then((boundPort) => this.enter(host, boundPort));
     entered.catch(() => {});
@@ -80,6 +98,7 @@ export class RelayNode {
     return {
       sessionId: (id) => this.sessionId(id),
       ownerOf: (sid) => this.ownerOf(name, sid),
+      isCutOff: () => this.cutOff.isCutOff,
       close: () => this.abandon(),
       stats: () => this.stats(),
     };
@@ -92,12 +111,14 @@ export class RelayNode {
       refused: this.refused,
       nodes: this.table?.size ?? 0,
       isRegistryReachable: this.table?.isReachable ?? false,
+      isCutOff: this.cutOff.isCutOff,
     };
   }
 
   /** Leaves the registry, ends what is open, and closes the port. */
   async close(): Promise<void> {
     this.closed = true;
+    this.cutOff.stop();
     await this.opened;
     await this.table?.close();
     this.abandon();
@@ -114,7 +135,17 @@ export class RelayNode {
     this.ids = new SessionIds(this.id, secret);
     this.signatures = new Signatures(this.id, secret);
     this.port.accept(this.signatures);
-    this.table = new NodeTable({ registry, self, lease, renewEvery, log, onGone: (id) => this.gone(id) });
+    this.proof = new RegistryProof(secret);
+    this.table = new NodeTable({
+      registry,
+      self,
+      lease,
+      renewEvery,
+      log,
+      onGone: (id) => this.gone(id),
+      onLost: (since) => this.cutOff.lost(since),
+      onFound: () => this.cutOff.found(),
+    });
     await this.table.start();
   }
 
@@ -144,6 +175,18 @@ export class RelayNode {
       this.remotes.set(record.id, remote);
     }
     return new RemoteServer(remote, server);
+  }
+
+  /** Says to another node, which may be cut off, that this one is not. */
+  private proveReach(challenge: unknown): string | undefined {
+    const age = this.table?.age;
+    return age === undefined ? undefined : this.proof!.answer(challenge, age);
+  }
+
+  private async askForReach({ address }: NodeRecord): Promise<number | undefined> {
+    const challenge = this.proof!.challenge();
+    const headers = await askNode(endpointOf(address), WITNESS_TIME, { [REGISTRY_HEADER]: challenge });
+    return this.proof!.read(challenge, headers[REGISTRY_HEADER]);
   }
 
   /** This node goes away, with the requests that are on their way through it. */

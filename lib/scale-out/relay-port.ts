@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Engine } from '../engine/index.js';
 import { isProbe } from './probe.js';
+import { REGISTRY_HEADER } from './registry-proof.js';
 import { RELAY_HEADER, type Forwarding, type Signatures } from './signature.js';
 
 /** Answer to what is not a node's request, with the header by which a node tells it from an engine's answer. */
@@ -35,6 +36,8 @@ export interface RelayPortOptions {
   readonly port: number;
   /** A request that no node has signed came in. */
   onRefused(from: string): void;
+  /** The proof that this node reaches the registry, for somebody's question; undefined when it does not. */
+  proveReach(challenge: unknown): string | undefined;
 }
 
 /**
@@ -91,7 +94,8 @@ export class RelayPort {
 
   private readonly onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (isProbe(request)) {
-      response.writeHead(204, { Connection: 'close' }).end();
+      const proof = this.takesClients ? this.options.proveReach(request.headers[REGISTRY_HEADER]) : undefined;
+      response.writeHead(204, { Connection: 'close', ...(proof !== undefined && { [REGISTRY_HEADER]: proof }) }).end();
       return;
     }
     const taken = this.take(request);
@@ -114,6 +118,11 @@ export class RelayPort {
     }
     taken.engine.handleRelayedUpgrade(request, socket, head, taken.forwarding);
   };
+
+  /** Whether clients that another node does not take are taken here. */
+  private get takesClients(): boolean {
+    return [...this.engines.values()].every((engine) => engine.takesSessions);
+  }
 
   /** Checks who sends a request, and finds the engine it is for. */
   private take(request: IncomingMessage): { engine: Engine; forwarding: Forwarding } | undefined {

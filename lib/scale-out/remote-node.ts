@@ -10,7 +10,7 @@ import {
   type Outbound,
 } from './forwarding.js';
 import type { NodeRecord } from './node-registry.js';
-import { Probe } from './probe.js';
+import { endpointOf, Probe, type Endpoint } from './probe.js';
 import { endToEnd, RELAY_HEADER, type Signatures } from './signature.js';
 
 /** Connections that are kept open to another node between requests. */
@@ -27,11 +27,10 @@ export interface ForwardingCounts {
 export class RemoteNode implements ForwardingWatcher {
   private readonly agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_FREE_CONNECTIONS, scheduling: 'lifo' });
   private readonly open = new Set<Forwarded>();
-  private readonly host: string;
+  private readonly endpoint: Endpoint;
   private readonly probe: Probe;
   private isGone = false;
   private wasRefused = false;
-  private readonly port: number;
 
   constructor(
     private readonly record: NodeRecord,
@@ -40,14 +39,12 @@ export class RemoteNode implements ForwardingWatcher {
     private readonly log: (message: string) => void,
     readonly stallTime: number,
   ) {
-    const { hostname, port } = new URL(`http://${record.address}`);
-    // URL keeps the brackets of an IPv6 address
-    this.host = hostname.replace(/^\[|\]$/g, '');
-    this.port = Number(port || 80);
-    this.probe = new Probe(
-      { host: this.host, port: this.port },
-      { isNeeded: () => this.open.size > 0, lost: () => this.lost(), found: () => this.found() },
-    );
+    this.endpoint = endpointOf(record.address);
+    this.probe = new Probe(this.endpoint, {
+      isNeeded: () => this.open.size > 0,
+      lost: () => this.lost(),
+      found: () => this.found(),
+    });
   }
 
   forward(server: string, request: EngineRequest, response: ServerResponse, facts: RelayedFacts): void {
@@ -131,7 +128,7 @@ export class RemoteNode implements ForwardingWatcher {
     const headers = withClientAddress(hasBody ? kept : without(kept, 'content-length'), request);
     const signature = this.signatures.sign(this.record.id, { method, url: path, headers }, server, facts);
     headers.push(RELAY_HEADER, signature, ...connection);
-    return { host: this.host, port: this.port, method, path, headers, agent, hasBody };
+    return { ...this.endpoint, method, path, headers, agent, hasBody };
   }
 }
 

@@ -29,12 +29,15 @@ let registry: Breakable;
 let table: NodeTable;
 let gone: string[];
 let lines: string[];
+/** When the registry was lost, and null for each time it was found. */
+let changes: (number | null)[];
 
 beforeEach(() => {
   jest.useFakeTimers();
   registry = new Breakable();
   gone = [];
   lines = [];
+  changes = [];
   table = new NodeTable({
     registry,
     self,
@@ -42,6 +45,8 @@ beforeEach(() => {
     renewEvery: 1_500,
     log: (line) => lines.push(line),
     onGone: (id) => gone.push(id),
+    onLost: (since) => changes.push(since),
+    onFound: () => changes.push(null),
   });
 });
 
@@ -104,6 +109,41 @@ describe('the table of nodes', () => {
     await jest.advanceTimersByTimeAsync(1_500);
     expect(table.isReachable).toBe(true);
     expect(lines.slice(1)).toEqual(['the registry of nodes can be reached again']);
+  });
+
+  it('tells when the registry was asked first without an answer, and when it answers again', async () => {
+    await table.start();
+    registry.isAway = true;
+    await jest.advanceTimersByTimeAsync(1_500);
+    const asked = performance.now();
+    await jest.advanceTimersByTimeAsync(6_000);
+    expect(changes).toEqual([asked]);
+    registry.isAway = false;
+    await jest.advanceTimersByTimeAsync(1_500);
+    expect(changes).toEqual([asked, null]);
+  });
+
+  it('knows how long ago it asked what was answered, and nothing while it gets no answer', async () => {
+    expect(table.age).toBeUndefined();
+    await table.start();
+    await jest.advanceTimersByTimeAsync(700);
+    expect(table.age).toBe(700);
+    registry.isAway = true;
+    await jest.advanceTimersByTimeAsync(800);
+    expect(table.age).toBeUndefined();
+    registry.isAway = false;
+    await jest.advanceTimersByTimeAsync(1_600);
+    expect(table.age).toBe(100);
+    await table.close();
+    expect(table.age).toBeUndefined();
+  });
+
+  it('names the others, as they were when the registry answered last', async () => {
+    registry.nodes = [peer];
+    await table.start();
+    registry.isAway = true;
+    await jest.advanceTimersByTimeAsync(1_500);
+    expect(table.others).toEqual([peer]);
   });
 
   it('knows nobody new while the registry cannot be reached', async () => {

@@ -116,6 +116,7 @@ describe('a node that is not ready', () => {
     engine.relay = {
       sessionId: () => starting.then(() => ''),
       ownerOf: () => undefined,
+      isCutOff: () => false,
       close() {},
       stats: () => ({}) as never,
     };

@@ -4,10 +4,33 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Engine, type EngineOptions, type Session } from 'nestwire/engine';
 import { MemoryNodeRegistry } from '../../lib/scale-out/memory-registry.js';
-import type { NodeRegistry } from '../../lib/scale-out/node-registry.js';
+import type { NodeRecord, NodeRegistry } from '../../lib/scale-out/node-registry.js';
 import { RelayNode, type RelayNodeOptions } from '../../lib/scale-out/relay-node.js';
 import { listening, stop } from '../support/wire-engine.js';
 import { ask, type Answer } from '../support/wire-http.js';
+
+/** A registry that nodes can be cut off from. */
+export class CuttableRegistry implements NodeRegistry {
+  /** Names of nodes that it does not answer. */
+  readonly cut = new Set<string>();
+  /** Whether it answers nobody. */
+  isDown = false;
+  private readonly nodes = new MemoryNodeRegistry();
+
+  async renew(node: NodeRecord, lease: number): Promise<readonly NodeRecord[]> {
+    this.check(node.id);
+    return this.nodes.renew(node, lease);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.check(id);
+    return this.nodes.remove(id);
+  }
+
+  private check(id: string): void {
+    if (this.isDown || this.cut.has(id)) throw new Error('no route to host');
+  }
+}
 
 /** What the nodes of a test know and nobody else. */
 export const SECRET = 'a secret of 32 characters or more, for tests';

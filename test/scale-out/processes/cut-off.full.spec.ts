@@ -3,6 +3,7 @@ import { connect } from 'nestwire/client';
 import { io, type Socket } from 'socket.io-client';
 import type { Nginx } from '../../support/nginx.js';
 import { startRedis, type RedisServer } from '../../support/redis-server.js';
+import { ask } from '../../support/wire-http.js';
 import { startBalancer } from '../balancer.js';
 import { startCuttable, type Cuttable } from './network.js';
 
@@ -91,8 +92,29 @@ describe('a node that cannot reach Redis, while the other one can', () => {
     expect(time).toBeLessThan(20_000);
     expect(lostOf(at(polling, whole))).toEqual([]);
     expect(lostOf(webSockets)).toEqual([]);
-    expect((await cut.node.stats()).relay).toMatchObject({ nodes: 2, isRegistryReachable: false });
-    expect((await whole.node.stats()).relay).toMatchObject({ nodes: 1, isRegistryReachable: true });
+    expect((await cut.node.stats()).relay).toMatchObject({
+      nodes: 2,
+      isRegistryReachable: false,
+      isCutOff: true,
+    });
+    expect((await whole.node.stats()).relay).toMatchObject({
+      nodes: 1,
+      isRegistryReachable: true,
+      isCutOff: false,
+    });
+  }, 60_000);
+
+  it('refuses new clients, and lets them in again when it reaches Redis', async () => {
+    const [cut, whole] = nodes as [Cuttable, Cuttable];
+    const handshake = ({ node }: Cuttable) => ask(`http://127.0.0.1:${node.port}/socket.io/?EIO=4&transport=polling`);
+    while ((await cut.node.stats()).relay.nodes < 2);
+    cut.toRedis.break();
+    while (!(await cut.node.stats()).relay.isCutOff);
+    expect((await handshake(cut)).status).toBe(503);
+    expect((await handshake(whole)).status).toBe(200);
+    cut.toRedis.mend();
+    while (!(await cut.node.stats()).relay.isRegistryReachable);
+    expect((await handshake(cut)).status).toBe(200);
   }, 60_000);
 });
 

@@ -31,6 +31,12 @@ export class Link {
     for (const socket of this.sockets) socket.pause();
   }
 
+  /** The cable is back: what was sent in the meantime and waits here goes on. */
+  mend(): void {
+    this.isBroken = false;
+    for (const socket of this.sockets) socket.resume();
+  }
+
   async close(): Promise<void> {
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
