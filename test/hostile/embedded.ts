@@ -97,6 +97,19 @@ const CALLBACKS = [
   '__proto__',
 ];
 
+/** Who asks for a script: a page of another site, and who does not tell where he is from though he has cookies. */
+const STRANGERS: Headers[] = [
+  { referer: `${EVIL}/page` },
+  { referer: 'about:client' },
+  { referer: 'http://[' },
+  { 'sec-fetch-site': 'cross-site' },
+  { 'sec-fetch-site': 'same-site' },
+  { 'sec-fetch-site': 'nonsense' },
+  { origin: EVIL },
+  { origin: 'null' },
+  { cookie: 'session=of-a-user' },
+];
+
 export const jsonpCases: Case[] = [
   requests('A handshake whose `j` is not one to ten digits', () => CALLBACKS.map((j) => [`transport=polling&j=${j}`])),
   deeds(
@@ -126,18 +139,7 @@ export const jsonpCases: Case[] = [
   },
   requests(
     'A script of a page of another site, or of one that cannot be told, by Referer, `Sec-Fetch-Site` or Origin',
-    () =>
-      [
-        { referer: `${EVIL}/page` },
-        { referer: 'about:client' },
-        { referer: 'http://[' },
-        { 'sec-fetch-site': 'cross-site' },
-        { 'sec-fetch-site': 'same-site' },
-        { 'sec-fetch-site': 'nonsense' },
-        { origin: EVIL },
-        { origin: 'null' },
-        { cookie: 'session=of-a-user' },
-      ].map((headers) => ['transport=polling&j=1', headers]),
+    () => STRANGERS.map((headers) => ['transport=polling&j=1', headers]),
   ),
   deeds('The same with the id of a session', script, [
     async (one) => told(await ask(one.url, { headers: { referer: `${EVIL}/page` } })),
