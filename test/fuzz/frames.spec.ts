@@ -135,7 +135,7 @@ describe.each([
     });
     fc.assert(
       fc.property(fc.array(wellFormedText), fc.array(change, { maxLength: 3 }), cuts, (all, changes, sizes) => {
-        const bytes = [...Buffer.concat(all.map((text) => encode(text)))];
+        const bytes = Array.from(Buffer.concat(all.map((text) => encode(text))));
         for (const { at, take, put } of changes) bytes.splice(at, take, ...put);
         const { seen, failed } = push(cut(Buffer.from(bytes), sizes));
         expect({ seen, failed }).toEqual(read(Buffer.from(bytes)));
