@@ -23,9 +23,17 @@ class NestwirePipe {
 	/** Bytes that one call takes at most: encoding holds the page up. Divisible by three, so that base64 needs no padding. */
 	static inline var TAKE = 49152;
 
+	/**
+		Bytes that wait for the page at most: the largest message that it takes, and what surrounds it. More than that end the
+		connection, since a page in the background takes little, and a player reads on whatever its movie does.
+	**/
+	static inline var MAX_WAITING = 65 * 1024 * 1024;
+
 	static var socket:Socket = null;
-	/** What has come and was not taken. **/
+	/** What has come, of which the first bytes may have been taken already. **/
 	static var received = new ByteArray();
+	/** How many of them. **/
+	static var taken = 0;
 	/** The first digit of what `nestwireTake` gives: 0 connecting, 1 open, 2 closed, 3 failed. **/
 	static var state = 0;
 	static var problem = "";
@@ -47,7 +55,7 @@ class NestwirePipe {
 		socket.addEventListener(Event.CLOSE, function(_) end(2, ""));
 		socket.addEventListener(IOErrorEvent.IO_ERROR, function(event) end(3, event.text));
 		socket.addEventListener(SecurityErrorEvent.SECURITY_ERROR, function(event) end(3, event.text));
-		socket.addEventListener(ProgressEvent.SOCKET_DATA, function(_) socket.readBytes(received, received.length));
+		socket.addEventListener(ProgressEvent.SOCKET_DATA, function(_) receive());
 		try {
 			socket.connect(host, port);
 		} catch (error:Dynamic) {
@@ -70,17 +78,32 @@ class NestwirePipe {
 
 	/** What has come: a digit of the state, and bytes in base64; when there are none and it has failed, why. **/
 	static function take():String {
-		if (received.length == 0) return state + problem;
-		var whole = received;
-		var part = whole;
-		received = new ByteArray();
-		if (whole.length > TAKE) {
-			part = new ByteArray();
-			part.writeBytes(whole, 0, TAKE);
-			received.writeBytes(whole, TAKE);
+		var waiting:Int = received.length - taken;
+		if (waiting == 0) return state + problem;
+		var count = waiting > TAKE ? TAKE : waiting;
+		var part = new ByteArray();
+		part.writeBytes(received, taken, count);
+		taken += count;
+		// what is left is copied when it is the smaller part, so that a byte is copied once or twice and not once a call
+		if (taken >= waiting - count) {
+			var rest = new ByteArray();
+			if (waiting > count) rest.writeBytes(received, taken);
+			received = rest;
+			taken = 0;
 		}
 		// an end is told when all that came before it is taken
 		return (state > 1 ? 1 : state) + Base64.encode(Bytes.ofData(part));
+	}
+
+	static function receive():Void {
+		if (state > 1) return;
+		var coming:Int = socket.bytesAvailable;
+		if (received.length - taken + coming <= MAX_WAITING) {
+			socket.readBytes(received, received.length);
+			return;
+		}
+		end(3, "the page has left " + MAX_WAITING + " bytes waiting");
+		socket.close();
 	}
 
 	static function close():Void {

@@ -11,6 +11,7 @@ import {
   type TransportKind,
   type UpgradeTransportKind,
 } from './transports/registry.js';
+import { isDraft, MAX_DRAFT_BYTES } from './websocket-draft.js';
 
 /** What a request turned out to be. */
 export interface Examined {
@@ -105,16 +106,20 @@ export function askAllowRequest(
 export class HandshakePackets {
   private readonly stockTails = new Map<TransportKind, string>();
   private readonly tails = new Map<TransportKind, string>();
+  /** Of clients that speak WebSocket by the draft, whose messages are smaller. No transport is above a WebSocket. */
+  private readonly draftTails = new Map<TransportKind, string>();
 
   constructor(private readonly opts: ResolvedOptions) {}
 
   /** JSON of sid, upgrades, pingInterval and pingTimeout in milliseconds, and maxPayload in bytes. */
   data(sid: string, kind: TransportKind, request: EngineRequest): string {
     const knowsOurs = request._query['resume'] === '1';
-    const tails = knowsOurs ? this.tails : this.stockTails;
+    const speaksDraft = this.opts.drafts && kind.needsHttpUpgrade && isDraft(request);
+    const tails = speaksDraft ? this.draftTails : knowsOurs ? this.tails : this.stockTails;
     let tail = tails.get(kind);
     if (tail === undefined) {
-      const { allowUpgrades, transports, pingInterval, pingTimeout, maxHttpBufferSize: maxPayload } = this.opts;
+      const { allowUpgrades, transports, pingInterval, pingTimeout, maxHttpBufferSize } = this.opts;
+      const maxPayload = speaksDraft ? Math.min(maxHttpBufferSize, MAX_DRAFT_BYTES) : maxHttpBufferSize;
       const offered = kind.upgradesTo.filter((name) => knowsOurs || TRANSPORT_KINDS.get(name)!.isStock);
       const upgrades = allowUpgrades ? offered.filter((name) => transports.includes(name)) : [];
       tail = JSON.stringify({ upgrades, pingInterval, pingTimeout, maxPayload }).slice(1);

@@ -161,8 +161,7 @@ export class DraftWebSocket extends EventEmitter {
       text: (bytes) => this.readyState !== CLOSED && this.emit('message', bytes, false),
       close: () => this.onCloseFrame(),
     });
-    // one that was turned away has no listener
-    socket.on('error', (error) => this.listenerCount('error') > 0 && this.emit('error', error));
+    socket.on('error', ignoreError);
     socket.on('close', () => this.onSocketClose());
   }
 
@@ -232,4 +231,8 @@ export class DraftWebSocket extends EventEmitter {
     this.readyState = CLOSED;
     this.emit('close', code, Buffer.alloc(0));
   }
+}
+
+function ignoreError(): void {
+  // the connection is gone, and 'close' follows: as of any WebSocket of `ws`, a reset is the same as an end
 }

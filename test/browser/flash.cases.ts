@@ -6,6 +6,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import type { Socket } from 'socket.io';
 import { cleanUp, nestwire, startApp } from '../nest/support.js';
 import { launchBrowser, type BrowserName } from '../support/browsers.js';
+import { until } from '../support/wire-engine.js';
 import { servePage, startTunnel } from './support/flash.js';
 import { openPage } from './support/page.js';
 
@@ -123,6 +124,33 @@ export function describeFlash(browserName: BrowserName): void {
       const second = await connect();
       second.disconnect(true);
       expect(await page.evaluate(() => globalThis.ended)).toBe('io server disconnect');
+    });
+
+    it('ends when more waits for a page that sleeps than the movie keeps', async () => {
+      const server = await connect();
+      const left = new Promise<string>((resolve) => server.on('disconnect', resolve));
+      await page.evaluate(() => {
+        // earlier tests may have left theirs
+        const movie = [...globalThis.document.querySelectorAll('ruffle-player')].at(-1);
+        globalThis.take = movie.nestwireTake.bind(movie);
+        globalThis.give = (value: () => string) =>
+          Object.defineProperty(movie, 'nestwireTake', { value, configurable: true });
+        globalThis.give(() => '1');
+      });
+      // what the server keeps is bounded as well
+      for (let sent = 0; server.connected && sent < 100; sent++) {
+        await until(() => server.conn.transport.writable || !server.connected);
+        server.emit('flood', 'x'.repeat(1_000_000));
+      }
+      // nobody else has closed it, for what came before is there to be taken
+      expect(await left).toMatch(/^transport (close|error)$/);
+      expect(await page.evaluate(() => globalThis.take())).toMatch(/^1[\w+/]{65536}$/);
+      // taking it all would need a minute in Ruffle
+      const ended = await page.evaluate(() => {
+        globalThis.give(() => '3and this is the end');
+        return globalThis.ended;
+      });
+      expect(ended).toBe('transport close');
     });
 
     it('says goodbye when its page goes', async () => {

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { describe, expect, it, jest } from '@jest/globals';
 import { draftDigest, keyNumber, MAX_DRAFT_BYTES } from '../../lib/engine/websocket-draft.js';
 import { sessionClosed, until, useEngines, type Harness } from '../support/wire-engine.js';
 import { DraftClient, draftRequest, EXAMPLE } from '../support/wire-drafts.js';
-import { RawConnection } from '../support/wire-http.js';
+import { ask, RawConnection } from '../support/wire-http.js';
+import { WsClient } from '../support/wire-websocket.js';
 
 const start = useEngines();
 
@@ -78,6 +80,34 @@ describe('a client of draft 76', () => {
         'Sec-WebSocket-Origin: http://app.example:8080\r\n' +
         `Sec-WebSocket-Location: ws://app.example:8080${PATH}\r\n\r\n${EXAMPLE.answer}`,
     );
+  });
+
+  it.each([
+    ['as long as the option says', 5_000, 5_000],
+    ['262,144 bytes long, where the option says more', 1_000_000, MAX_DRAFT_BYTES],
+  ])('is told that messages may be %s, and they may', async (_what, maxHttpBufferSize, maxPayload) => {
+    const target = await start({ maxHttpBufferSize });
+    // an ordinary client of the same transport
+    const other = new WsClient(`${target.url.replace('http', 'ws')}?EIO=4&transport=websocket`);
+    target.onTeardown(() => other.cut());
+    expect(JSON.parse(String(await other.next()).slice(1)).maxPayload).toBe(maxHttpBufferSize);
+    await target.sessions.next();
+    const client = connect(target);
+    expect(JSON.parse((await client.next()).slice(1)).maxPayload).toBe(maxPayload);
+    const session = await target.sessions.next();
+    const message = once(session, 'message');
+    await client.send(`4${'x'.repeat(maxPayload - 1)}`);
+    expect((await message)[0]).toHaveLength(maxPayload - 1);
+    const ended = sessionClosed(session);
+    await client.send(`4${'x'.repeat(maxPayload)}`);
+    expect((await ended).reason).toBe('transport error');
+  });
+
+  it('of another transport is no client of the draft, whatever its headers say', async () => {
+    const target = await start();
+    const headers = { 'sec-websocket-key1': EXAMPLE.key1, 'sec-websocket-key2': EXAMPLE.key2 };
+    const { text } = await ask(`${target.url}?EIO=4&transport=polling`, { headers });
+    expect(JSON.parse(text.slice(1)).maxPayload).toBe(1_000_000);
   });
 
   it('whose last key comes late has had the head of the answer before', async () => {

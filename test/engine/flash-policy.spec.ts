@@ -6,7 +6,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Engine, type EngineOptions } from 'nestwire/engine';
 import { FlashPolicy } from '../../lib/engine/flash-policy.js';
 import { ask, RawConnection, requestText } from '../support/wire-http.js';
-import { listening, stop, until } from '../support/wire-engine.js';
+import { listening, stop } from '../support/wire-engine.js';
+import { inPieces } from '../support/wire-hostile.js';
 import { WsClient } from '../support/wire-websocket.js';
 
 const REQUEST = '<policy-file-request/>\0';
@@ -30,23 +31,6 @@ async function start(options: EngineOptions = FLASH, server: Server = createServ
 
 const file = (port: number, domain = '127.0.0.1'): string =>
   `<?xml version="1.0"?><cross-domain-policy><allow-access-from domain="${domain}" to-ports="${port}"/></cross-domain-policy>\0`;
-
-/** Sends pieces one after the other, each when the server has read the one before it. */
-async function inPieces(
-  { port, server }: { port: number; server: Server },
-  pieces: readonly string[],
-): Promise<string> {
-  const accepted = once(server, 'connection');
-  const connection = new RawConnection(port);
-  const [socket] = (await accepted) as [Socket];
-  let sent = 0;
-  for (const piece of pieces) {
-    connection.write(Buffer.from(piece, 'latin1'));
-    sent += piece.length;
-    await until(() => socket.bytesRead === sent || socket.destroyed);
-  }
-  return connection.ended;
-}
 
 describe('a request for a policy file', () => {
   it.each([

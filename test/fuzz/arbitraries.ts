@@ -69,3 +69,31 @@ export const almostBinaryPayload = fc
     { maxLength: 8 },
   )
   .map((parts) => Buffer.from(parts.flat()));
+
+/** Bytes that look like frames of some WebSocket before RFC 6455, or of WebTransport: what begins and ends them is frequent. */
+export const almostFrames = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom([0], [0xff], [0, 0x34, 0xff], [0xff, 0], [0x80], [1, 0x32], [0x02, 0x34, 0x78], [0x83, 1, 2, 3]),
+      fc.constantFrom([0x7e, 0, 2, 0x34, 0x78], [0xfe, 0, 1], [0x7f, 0, 0, 0, 0, 0, 0, 0, 3], [0xff, 0xff, 0xff, 0xff]),
+      fc.constantFrom([0, 0xe2, 0x82, 0xac, 0xff], [0x28], [0x29], [0x7e, 0, 0x28], [0x7e, 0, 0x29]),
+      fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 6 }),
+      fc.array(fc.constant(0x78), { minLength: 30, maxLength: 45 }),
+    ),
+    { maxLength: 14 },
+  )
+  .map((parts) => Buffer.from(parts.flat()));
+
+/** Sizes of pieces. */
+export const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 });
+
+/** Cuts bytes into pieces of these sizes, again and again. */
+export function cut(whole: Buffer, sizes: readonly number[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0, i = 0; at < whole.length; i++) {
+    const size = sizes[i % sizes.length]!;
+    pieces.push(whole.subarray(at, at + size));
+    at += size;
+  }
+  return pieces;
+}

@@ -2,11 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { useEngines } from '../support/wire-engine.js';
 import { expectService, type Case } from '../support/wire-hostile.js';
+import { draftCases } from './drafts.js';
+import { htmlFileCases, jsonpCases } from './embedded.js';
+import { policyCases } from './flash-policy.js';
 import { limitCases } from './limits.js';
 import { pollingCases } from './long-polling.js';
 import { requestCases } from './requests.js';
 import { streamCases } from './streams.js';
 import { webSocketCases } from './websocket.js';
+import { webTransportCases } from './webtransport.js';
 
 /*
  * docs/bad-input.md promises an answer to each kind of bad input. Every row of its tables is carried out here and
@@ -42,6 +46,11 @@ const sections: [string, Case[]][] = [
   ['Long polling', pollingCases],
   ['Streaming', streamCases],
   ['WebSocket and upgrades', webSocketCases],
+  ['JSONP', jsonpCases],
+  ['Forever iframe', htmlFileCases],
+  ['WebSocket before RFC 6455', draftCases],
+  ['WebTransport', webTransportCases],
+  ['Flash policy file', policyCases],
   ['Limits', limitCases],
 ];
 

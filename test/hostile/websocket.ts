@@ -7,6 +7,7 @@ import {
   same,
   toldByWebSocket,
   victim,
+  watch,
   type Case,
   type Start,
   type Victim,
@@ -30,23 +31,13 @@ async function live(start: Start, eio: 3 | 4, options = {}, wsOptions = {}): Pro
   target.onTeardown(() => client.cut());
   await client.next();
   const session = await target.sessions.next();
-  const received: unknown[] = [];
-  session.on('message', (data) => received.push(data));
-  const ended = new Promise<string>((resolve) => session.once('close', (reason) => resolve(`ends: ${reason}`)));
   return {
     target,
     session,
-    received,
+    ...watch(session, () => client.send('4alive?')),
     url: `${url}&sid=${session.id}`,
     client: client as never,
     raw: (bytes) => (client.ws as unknown as { _socket: NodeJS.WritableStream })._socket.write(Buffer.from(bytes)),
-    fate() {
-      const alive = new Promise<string>((resolve) =>
-        session.on('message', (data) => data === 'alive?' && resolve('lives on')),
-      );
-      client.send('4alive?').catch(() => {});
-      return Promise.race([ended, alive]);
-    },
   } as Live & Victim;
 }
 

@@ -1,6 +1,8 @@
 import { expect } from '@jest/globals';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { RawConnection, type Answer } from './wire-http.js';
-import type { Harness, SessionLike, StartOptions } from './wire-engine.js';
+import { until, type Harness, type SessionLike, type StartOptions } from './wire-engine.js';
 import { message, rows, type Connection, type Row } from './wire-rows.js';
 import type { WsClient } from './wire-websocket.js';
 
@@ -40,21 +42,28 @@ export async function victim(start: Start, row: Row, options = {}, paused = true
   const target = await start(options);
   const client = await row.open(target, { paused });
   const session = await target.sessions.next();
-  const received: unknown[] = [];
-  session.on('message', (data) => received.push(data));
-  const ended = new Promise<string>((resolve) => session.once('close', (reason) => resolve(`ends: ${reason}`)));
   return {
     target,
     client,
     session,
-    received,
+    ...watch(session, () => client.send(message('alive?'))),
     url: `${target.url}?EIO=${row.protocol}&transport=${row.transport}&sid=${client.sid}${row.getQuery(target.url)}`,
+  };
+}
+
+/** What a session receives, and what becomes of it. @param knock has its client send the message `alive?`. */
+export function watch(session: SessionLike, knock: () => Promise<unknown>): Pick<Victim, 'received' | 'fate'> {
+  const received: unknown[] = [];
+  session.on('message', (data) => received.push(data));
+  const ended = new Promise<string>((resolve) => session.once('close', (reason) => resolve(`ends: ${reason}`)));
+  return {
+    received,
     fate() {
       const alive = new Promise<string>((resolve) =>
         session.on('message', (data) => data === 'alive?' && resolve('lives on')),
       );
       // a session that has ended refuses this, and `ended` tells how
-      client.send(message('alive?')).catch(() => {});
+      knock().catch(() => {});
       return Promise.race([ended, alive]);
     },
   };
@@ -105,6 +114,27 @@ export async function exchange(target: Harness, bytes: string | Buffer): Promise
   return toldRaw(await connection.ended);
 }
 
+/**
+ * Sends pieces on a raw connection, each when the server has read the one before it, and waits for the end of it.
+ *
+ * @returns all that the server has sent, in Latin-1.
+ */
+export async function inPieces(
+  { port, server }: Pick<Harness, 'port' | 'server'>,
+  pieces: readonly (string | Buffer)[],
+): Promise<string> {
+  const accepted = once(server, 'connection');
+  const connection = new RawConnection(port);
+  const [socket] = (await accepted) as [Socket];
+  let sent = 0;
+  for (const piece of pieces) {
+    connection.write(Buffer.from(piece as string, 'latin1'));
+    sent += piece.length;
+    await until(() => socket.bytesRead === sent || socket.destroyed);
+  }
+  return connection.ended;
+}
+
 export async function toldByWebSocket(client: WsClient): Promise<string> {
   return `close ${(await client.closed).code}`;
 }
@@ -119,7 +149,11 @@ export function same(outcomes: string[]): string {
 export async function expectService(target: Harness): Promise<void> {
   // sessions that the deed itself has opened
   target.sessions.drain();
-  const spoken = rows.filter(({ protocol }) => protocol === 4 || target.engine.opts['allowEIO3']);
+  const { transports, allowEIO3, drafts } = target.engine.opts;
+  const spoken = rows.filter(
+    ({ protocol, option, name }) =>
+      (transports as string[]).includes(option) && (protocol === 4 || allowEIO3) && (drafts || !name.includes('draft')),
+  );
   for (const row of spoken) {
     const before = target.engine.clientsCount;
     const client = await row.open(target);

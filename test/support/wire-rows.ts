@@ -94,6 +94,8 @@ export interface Row {
   refused(target: Target, options?: OpenOptions): Promise<Refused>;
   /** Bytes that count against maxPayload when this packet is sent alone. */
   wireSize(packet: WirePacket): number;
+  /** Bytes that a packet may have, however large `maxHttpBufferSize` is. */
+  mostBytes?: number;
   /** What a packet over the limit leads to. */
   oversize: { answer: { status: number } | { closeCode: number | undefined }; sessionReason: string | undefined };
   /** Close reason of the session when the client leaves by close() and by drop(). */
@@ -548,6 +550,7 @@ function webSocketRow(protocol: Protocol, transport = 'websocket', isDraft = fal
       return { status, message: body };
     },
     wireSize: (packet) => Buffer.byteLength(encode(packet, protocol)),
+    ...(isDraft && { mostBytes: 262_144 }),
     // the draft has no codes
     oversize: { answer: { closeCode: isDraft ? undefined : 1009 }, sessionReason: 'transport error' },
     reasons: { close: 'transport close', drop: 'transport close' },

@@ -134,6 +134,21 @@ describe('FlashSocketTransport', () => {
     expect((await ended)[0]).toBe('transport close');
   });
 
+  it('ends, and says why, when more waits for a page that sleeps than the movie keeps', async () => {
+    page.maxWaiting = 100_000;
+    const { client, server } = await join(await start());
+    const ended = nextEvent(client, 'disconnect');
+    const left = once(server, 'disconnect');
+    page.isAsleep = true;
+    for (let n = 0; n < 3; n++) server.emit('flood', 'x'.repeat(60_000));
+    // nobody waits for the page
+    expect((await left)[0]).toMatch(/^transport (close|error)$/);
+    page.isAsleep = false;
+    const [reason, details] = await ended;
+    expect(reason).toBe('transport close');
+    expect(details).toMatchObject({ description: 'the page has left 100000 bytes waiting' });
+  });
+
   it.each([true, false])('says goodbye when its page goes (kept by the browser: %s)', async (persisted) => {
     const { client, server } = await join(await start());
     const left = once(server, 'disconnect');

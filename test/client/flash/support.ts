@@ -12,6 +12,10 @@ export class FakePage {
   readonly sent: number[] = [];
   /** What a movie does instead of connecting. */
   instead: 'nothing' | 'fails to load' | 'fails to connect' | 'throws' | null = null;
+  /** Bytes that a movie keeps for the page at most. */
+  maxWaiting = 65 * 1024 * 1024;
+  /** Whether the page takes nothing, as one in the background. */
+  isAsleep = false;
   readonly sockets: Socket[] = [];
   private readonly pageHide = new Set<(event: { persisted?: boolean }) => void>();
   private readonly before = new Map<string, PropertyDescriptor | undefined>();
@@ -58,7 +62,14 @@ export class FakePage {
         if (this.instead === 'fails to connect') return end(3, 'Error #2031');
         socket = connectTcp(port, host, () => (state ||= 1));
         this.sockets.push(socket);
-        socket.on('data', (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
+        socket.on('data', (chunk: Buffer) => {
+          if (received.length + chunk.length <= this.maxWaiting) {
+            received = Buffer.concat([received, chunk]);
+            return;
+          }
+          end(3, `the page has left ${this.maxWaiting} bytes waiting`);
+          socket!.destroy();
+        });
         socket.on('close', () => end(2)).on('error', (error) => end(3, error.message));
       },
       nestwireSend: (base64: string) => {
@@ -68,7 +79,8 @@ export class FakePage {
         socket!.write(bytes);
         return true;
       },
-      nestwireTake() {
+      nestwireTake: () => {
+        if (this.isAsleep) return '1';
         if (received.length === 0) return state + problem;
         const part = received.subarray(0, 49_152);
         received = received.subarray(49_152);

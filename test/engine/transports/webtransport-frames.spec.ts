@@ -8,6 +8,7 @@ import {
   FrameError,
   type Frame,
 } from '../../../lib/engine/transports/webtransport-frames.js';
+import { cut } from '../../fuzz/arbitraries.js';
 
 const codec = codecFor(4);
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -23,17 +24,6 @@ function decode(chunks: readonly Uint8Array[], maxPayload = 1_000_000, maxChunks
     problem = (error as Error).message;
   }
   return { frames, problem };
-}
-
-/** Cuts bytes into pieces of these sizes, again and again. */
-function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
-  const pieces: Buffer[] = [];
-  for (let at = 0, i = 0; at < bytes.length; i++) {
-    const size = sizes[i % sizes.length]!;
-    pieces.push(bytes.subarray(at, at + size));
-    at += size;
-  }
-  return pieces;
 }
 
 const message = (data: string | Buffer) => ({ type: 'message', data }) as const;
