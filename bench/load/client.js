@@ -6,7 +6,7 @@ export class LoadClient {
   received = 0;
   heard = 0;
 
-  /** `address`: `port`, `entry` (port of the handshake), `localAddress`, and `headers` of each request. */
+  /** `address`: `port`, `entry` (port of the handshake), and `localAddress` where it matters. */
   constructor(load, address) {
     this.load = load;
     this.failed = new Promise((_resolve, reject) => (this.reject = reject));

@@ -1,5 +1,6 @@
 /** HTTP/1.1 on a raw socket that is kept alive: one request, then its answer, then the next request. */
 import { connect } from 'node:net';
+import { headersOfRequest } from './browser.js';
 
 /** One buffer for all sockets: what a read brings is dealt with before the next one begins. */
 const readBuffer = Buffer.allocUnsafe(256 * 1024);
@@ -13,21 +14,23 @@ export class Exchange {
   #answers = 0;
 
   /** `fail(message)` is called when an answer is neither 200 nor 204, or something else is wrong. `type`: of what is posted. */
-  constructor({ port, localAddress, cookie, headers = '' }, fail, type = 'text/plain;charset=UTF-8') {
+  constructor({ port, localAddress, cookie }, fail, type = 'text/plain;charset=UTF-8') {
     this.type = type;
     this.address = { host: '127.0.0.1', port, localAddress };
     this.fail = fail;
-    this.headers = `Host: 127.0.0.1:${port}\r\nConnection: keep-alive\r\nCookie: client=${cookie}\r\n${headers}`;
+    const host = `Host: 127.0.0.1:${port}\r\nCookie: client=${cookie}\r\n`;
+    this.getHeaders = host + headersOfRequest('GET', port);
+    this.postHeaders = host + headersOfRequest('POST', port);
   }
 
   /** `done(body)`: the bytes are valid during the call only. */
   get(path, done) {
-    this.#begin(Buffer.from(`GET ${path} HTTP/1.1\r\n${this.headers}\r\n`, 'latin1'), done);
+    this.#begin(Buffer.from(`GET ${path} HTTP/1.1\r\n${this.getHeaders}\r\n`, 'latin1'), done);
   }
 
   post(path, body, done) {
     const head =
-      `POST ${path} HTTP/1.1\r\n${this.headers}` +
+      `POST ${path} HTTP/1.1\r\n${this.postHeaders}` +
       `Content-Type: ${this.type}\r\nContent-Length: ${body.length}\r\n\r\n`;
     this.#begin(Buffer.concat([Buffer.from(head, 'latin1'), body]), done);
   }

@@ -1,5 +1,6 @@
 /** One long response in chunks (RFC 9112, 7.1) on a raw socket. */
 import { connect } from 'node:net';
+import { headersOfRequest } from './browser.js';
 
 /** One buffer for all sockets: what a read brings is dealt with before the next one begins. */
 const readBuffer = Buffer.allocUnsafe(256 * 1024);
@@ -17,7 +18,7 @@ export class HttpStream {
   #missing = 0;
 
   /** `body(bytes)`: valid during the call only. `ended()`: the response is complete. `fail(message)`: anything else. */
-  constructor({ port, localAddress, cookie, headers = '' }, request, { body, ended, fail }) {
+  constructor({ port, localAddress, cookie }, request, { body, ended, fail }) {
     this.body = body;
     this.ended = ended;
     this.fail = fail;
@@ -32,7 +33,8 @@ export class HttpStream {
     const { method, path } = request;
     const length = method === 'POST' ? 'Content-Length: 0\r\n' : '';
     this.#socket.write(
-      `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${length}Cookie: client=${cookie}\r\n${headers}\r\n`,
+      `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${length}Cookie: client=${cookie}\r\n` +
+        `${headersOfRequest(method, port)}\r\n`,
     );
   }
 

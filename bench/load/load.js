@@ -17,6 +17,14 @@ const OPENING = 50;
 /** Clients from one source address; ephemeral ports of a loopback address would run out at about 28,000. */
 const PER_ADDRESS = 10_000;
 
+/**
+ * The source address of a client; the system chooses for the first. Where one is asked for it looks for a port before it knows
+ * the destination, which takes milliseconds once many connections have been closed lately.
+ */
+function sourceOf(index) {
+  return index < PER_ADDRESS ? undefined : `127.0.0.${1 + Math.floor(index / PER_ADDRESS)}`;
+}
+
 /** Milliseconds in which clients of a batch go on after their handshake: a balancer's turns must not meet the same ones. */
 const SCATTER = 20;
 
@@ -48,7 +56,6 @@ export class Load {
     const text = textOf(bytes);
     this.Client = Client;
     this.dialect = dialect;
-    this.headers = way?.headers;
     this.how = { way, scatter: isScattered ? () => delay(Math.random() * SCATTER) : () => undefined };
     this.isOneWay = isOneWay === true;
     this.requests = ring(bytes, (n) => outgoing(this.isOneWay ? dialect.notice(n, text) : dialect.request(n, text)));
@@ -72,8 +79,7 @@ export class Load {
   async open({ port, connections, entry = port }) {
     for (let i = 0; i < connections; i += OPENING) {
       const batch = Array.from({ length: Math.min(OPENING, connections - i) }, (_, n) => {
-        const localAddress = `127.0.0.${1 + Math.floor((this.connections.length + n) / PER_ADDRESS)}`;
-        return new this.Client(this, { port, entry, localAddress, headers: this.headers });
+        return new this.Client(this, { port, entry, localAddress: sourceOf(this.connections.length + n) });
       });
       this.connections.push(...batch);
       await Promise.all(batch.map((connection) => Promise.race([connection.open(this.how), connection.failed])));
@@ -111,7 +117,7 @@ export class Load {
     const taken = [];
     for (let i = 0; i < count; i++) {
       const start = performance.now();
-      const client = new this.Client(this, { port, entry: port, localAddress: '127.0.0.1', headers: this.headers });
+      const client = new this.Client(this, { port, entry: port });
       await Promise.race([client.open(this.how), client.failed]);
       this.missing = 1;
       await this.until(() => client.send(1));

@@ -13,9 +13,6 @@ export const PLAIN_POLLING = {
   wrap: (payload) => payload,
 };
 
-/** What browsers say of a script, a frame or a form of the server's own site, with which they send no Origin. */
-export const EMBEDDED = 'Sec-Fetch-Site: same-origin\r\n';
-
 /** The same in scripts, and forms: JSONP. */
 export const JSONP_POLLING = {
   path: '/socket.io/?EIO=4&transport=polling&j=0',
@@ -25,7 +22,6 @@ export const JSONP_POLLING = {
   },
   wrap: (payload) => Buffer.from(`d=${encodeURIComponent(payload)}`),
   type: 'application/x-www-form-urlencoded',
-  headers: EMBEDDED,
 };
 
 const OK = Buffer.from('ok');

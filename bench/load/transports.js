@@ -5,7 +5,7 @@
 import { HTMLFILE, MULTIPART, SSE } from './envelopes.js';
 import { clientFrame, framesOf, serverFrame } from './frames.js';
 import { NetClient, SockJsClient, SseClient } from './plain.js';
-import { EMBEDDED, JSONP_POLLING, PLAIN_POLLING, PollingClient, SEPARATOR } from './polling.js';
+import { JSONP_POLLING, PLAIN_POLLING, PollingClient, SEPARATOR } from './polling.js';
 import { StreamingClient } from './streaming.js';
 import { WebSocketClient } from './websocket.js';
 
@@ -34,7 +34,6 @@ const HTMLFILE_WAY = {
   envelope: HTMLFILE,
   query: (port) => `&origin=http://127.0.0.1:${port}`,
   isJson: true,
-  headers: EMBEDDED,
 };
 
 export const TRANSPORTS = {

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { headersOfWebSocket } from './browser.js';
 import { OPEN, UPGRADE } from './dialects.js';
 import { LoadClient } from './client.js';
 import { Exchange } from './exchange.js';
@@ -58,7 +59,8 @@ export class WebSocketClient extends LoadClient {
     this.socket.on('close', () => this.fail('closed by the server'));
     this.socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nCookie: client=${cookie}\r\n\r\n`,
+        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nCookie: client=${cookie}\r\n` +
+        `${headersOfWebSocket(port)}\r\n`,
     );
     return ready;
   }

@@ -40,7 +40,7 @@ export const broadcast200 = {
   ...COMMON,
   name: 'broadcast-200',
   rows: EVERY_TRANSPORT,
-  settings: { connections: 200, units: 60, warmUp: 100, step: 1, rounds: 5 },
+  settings: { connections: 200, units: 60, warmUp: 100, step: 1, rounds: 4 },
   quick: { units: 15, warmUp: 40, rounds: 2 },
 };
 
@@ -57,6 +57,6 @@ export const broadcastStorm = {
   name: 'broadcast-storm',
   title: 'server-side emit to 200 clients in each turn of the event loop, for a delivered message',
   rows: WEBSOCKET_PEERS,
-  settings: { connections: 200, units: 200, warmUp: 400, rounds: 5 },
+  settings: { connections: 200, units: 200, warmUp: 400, rounds: 4 },
   quick: { units: 50, warmUp: 50, rounds: 2 },
 };

@@ -7,6 +7,9 @@ import { inRounds } from '../stands.js';
 import { median } from '../stats.js';
 import { BARE_WS, FAIR_PAIRS, ours, OWN_ROWS, PLATFORM_WS, SOCKET_IO, SOCKET_IO_POLLING, SOCKJS } from './peers.js';
 
+/** Adapters bind the gateway's handlers to each client: one would be nobody's gateway. */
+const HANDLERS = 20;
+
 const UPGRADED = [
   { ...SOCKET_IO, id: 'platform-socket.io/upgraded', transport: 'upgraded' },
   { ...ours('websocket'), id: 'nestwire/upgraded', transport: 'upgraded' },
@@ -21,7 +24,7 @@ async function storm(stand) {
 
 export const connect = {
   name: 'connect',
-  title: 'clients that connect, 50 at a time, for each; then one by one, until their first answer',
+  title: `clients that connect, 50 at a time, for each; then one by one, until their first answer; ${HANDLERS} handlers`,
   figures: [
     { ...CPU, title: 'µs CPU a client' },
     KERNEL,
@@ -32,8 +35,11 @@ export const connect = {
   ],
   ratioOf: ['cpu', 'first'],
   pairs: FAIR_PAIRS,
-  rows: [SOCKJS, BARE_WS, PLATFORM_WS, SOCKET_IO, SOCKET_IO_POLLING, ...UPGRADED, ...OWN_ROWS],
-  settings: { connections: 300, warmUp: 2, visits: 10, rounds: 4 },
+  rows: [SOCKJS, BARE_WS, PLATFORM_WS, SOCKET_IO, SOCKET_IO_POLLING, ...UPGRADED, ...OWN_ROWS].map((row) => ({
+    ...row,
+    handlers: HANDLERS,
+  })),
+  settings: { connections: 300, warmUp: 4, visits: 10, rounds: 3 },
   quick: { connections: 100, warmUp: 3, visits: 5, rounds: 2 },
 
   run(context, settings, rows) {

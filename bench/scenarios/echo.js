@@ -30,7 +30,7 @@ export const echo10 = {
   ...COMMON,
   name: 'echo10',
   title: 'echo with acknowledgement through a guard, 50 connections, 10 in flight each',
-  settings: { connections: 50, inFlight: 10, units: 25_000, warmUp: 50_000, rounds: 7 },
+  settings: { connections: 50, inFlight: 10, units: 25_000, warmUp: 40_000, rounds: 5 },
   quick: { units: 5000, warmUp: 5000, rounds: 2 },
 };
 
@@ -38,6 +38,6 @@ export const echo1 = {
   ...COMMON,
   name: 'echo1',
   title: 'echo with acknowledgement through a guard, 50 connections, 1 in flight each',
-  settings: { connections: 50, inFlight: 1, units: 12_000, warmUp: 25_000, rounds: 5 },
+  settings: { connections: 50, inFlight: 1, units: 12_000, warmUp: 20_000, rounds: 4 },
   quick: { units: 3000, warmUp: 3000, rounds: 2 },
 };

@@ -64,6 +64,6 @@ export const heap1 = {
 export const heap20 = {
   ...COMMON,
   name: 'heap20',
-  settings: { connections: 5000, handlers: 20, rounds: 2 },
+  settings: { connections: 5000, handlers: 20, rounds: 1 },
   quick: { connections: 500, rounds: 1 },
 };

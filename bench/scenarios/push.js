@@ -15,7 +15,7 @@ export const push = {
   pairs: FAIR_PAIRS,
   rows: [BARE_SSE, SOCKJS, SOCKET_IO_POLLING, ...OWN_FALLBACKS],
   // so many that what a client takes adds up to what the last one waits for
-  settings: { connections: 1000, units: 10, warmUp: 40, intervalMs: 200, rounds: 5 },
+  settings: { connections: 1000, units: 10, warmUp: 30, intervalMs: 200, rounds: 3 },
   quick: { units: 4, warmUp: 10, rounds: 2 },
 
   run(context, settings, rows) {

@@ -15,6 +15,9 @@ const LONG_FLUSH_MS = 1;
 /** Most milliseconds of distance: what a broadcast may wait on purpose. */
 const MAX_PAUSE_MS = 5;
 
+/** Flushes of broadcasts that keep no distance after one which waited in vain: where each follows an answer, none ever joins. */
+const PROMPT_FLUSHES = 16;
+
 /**
  * Lets sessions write at the end of the event loop's turn, all in one go: after the input at hand was handled, so that
  * answers and broadcasts which several messages caused leave a session in one write.
@@ -22,7 +25,8 @@ const MAX_PAUSE_MS = 5;
  * Writing is mostly system calls, one for each session that has something to send. So after a long flush of broadcasts
  * the next one begins no earlier than as long again after its end: in a storm of broadcasts writing them takes at most
  * half of the time, and what comes meanwhile is joined instead of queueing. Where the next broadcast comes later than
- * that anyway, nothing waits; and a session that has anything else to send never waits.
+ * that anyway, nothing waits, and so it is for a while where nothing came to be joined; a session that has anything else to
+ * send never waits.
  */
 export class Flusher {
   private sessions: Flushable[] = [];
@@ -31,6 +35,11 @@ export class Flusher {
   private coming = 0;
   /** Whether broadcasts leave with the next of them. */
   private takesBroadcasts = false;
+  private isPausing = false;
+  /** Broadcasts that came to sessions whose last one waited. */
+  private joined = 0;
+  /** Flushes to come that keep no distance. */
+  private prompt = 0;
   private lastDuration = 0;
   private lastEnd = 0;
 
@@ -49,11 +58,16 @@ export class Flusher {
 
   /** Lets a session write that has nothing but broadcasts to send. */
   flushWithBroadcasts(session: Flushable): void {
-    if (session.awaits !== FLUSH.NEVER) return;
+    if (session.awaits !== FLUSH.NEVER) {
+      this.joined++;
+      return;
+    }
     session.awaits = FLUSH.WITH_BROADCASTS;
     if (this.broadcasts.push(session) > 1) return;
     const pause = this.pause();
-    if (pause > 0) setTimeout(flushBroadcasts, pause, this);
+    this.isPausing = pause > 0;
+    this.joined = 0;
+    if (this.isPausing) setTimeout(flushBroadcasts, pause, this);
     else if (this.coming > 0) this.takesBroadcasts = true;
     else setImmediate(flushBroadcasts, this);
   }
@@ -77,6 +91,10 @@ export class Flusher {
     const { broadcasts } = this;
     const start = performance.now();
     this.broadcasts = [];
+    if (this.isPausing) {
+      if (this.joined === 0) this.prompt = PROMPT_FLUSHES;
+    } else if (this.prompt > 0) this.prompt--;
+    this.isPausing = false;
     try {
       flushAll(broadcasts, (session) => this.flushWithBroadcasts(session));
     } finally {
@@ -86,7 +104,7 @@ export class Flusher {
   }
 
   private pause(): number {
-    if (this.lastDuration < LONG_FLUSH_MS) return 0;
+    if (this.prompt > 0 || this.lastDuration < LONG_FLUSH_MS) return 0;
     return this.lastEnd + Math.min(this.lastDuration, MAX_PAUSE_MS) - performance.now();
   }
 }

@@ -108,6 +108,64 @@ describe('Flusher', () => {
     expect(log.slice(2)).toEqual(['waiting at 10', 'answered at 10']);
   });
 
+  it('keeps no distance for 16 flushes after one that has waited in vain', () => {
+    const long = () => flusher.flushWithBroadcasts(new Session('long', 5));
+    const promptly = (count: number) => {
+      for (let i = 0; i < count; i++) {
+        long();
+        turn();
+      }
+    };
+    promptly(1);
+    long();
+    turn(5);
+    log.length = 0;
+    promptly(16);
+    expect(log).toHaveLength(16);
+    long();
+    turn();
+    expect(log).toHaveLength(16);
+    turn(5);
+    expect(log).toHaveLength(17);
+  });
+
+  it('keeps the distance as long as broadcasts are joined by it', () => {
+    flusher.flushWithBroadcasts(new Session('long', 5));
+    turn();
+    for (let i = 1; i <= 3; i++) {
+      const session = new Session('long', 5);
+      flusher.flushWithBroadcasts(session);
+      turn(1);
+      // another broadcast, to the same
+      flusher.flushWithBroadcasts(session);
+      turn(3);
+      expect(log).toHaveLength(i);
+      turn(1);
+      expect(log).toHaveLength(i + 1);
+    }
+  });
+
+  it('lets broadcasts leave with what is flushed in this turn anyway', () => {
+    flusher.flushThisTurn(new Session('answered'));
+    flusher.flushWithBroadcasts(new Session('heard'));
+    expect(jest.getTimerCount()).toBe(1);
+    turn();
+    expect(log).toEqual(['answered at 0', 'heard at 0']);
+  });
+
+  it('flushes behind what has been put off, also when nothing waits yet', () => {
+    const order: string[] = [];
+    setImmediate(() => flusher.flushThisTurn(new Session('answer', 0, () => order.push('written'))));
+    flusher.flushAfterThis();
+    setImmediate(() => order.push('later'));
+    turn();
+    expect(order).toEqual(['written', 'later']);
+    expect(jest.getTimerCount()).toBe(0);
+    flusher.flushAfterThis();
+    turn();
+    expect(log).toEqual(['answer at 0']);
+  });
+
   it('goes on with the others after one has thrown', () => {
     const boom = () => {
       throw new Error('boom');
