@@ -10,7 +10,7 @@ export interface Receiver {
 }
 
 /** Packets from which the next ones have a turn of their own: what they make stays within the processor's cache. */
-const BATCH_PACKETS = 64;
+const BATCH_PACKETS = 128;
 
 /** What is handled in one go. */
 interface Batch {

@@ -105,8 +105,8 @@ describe('what is read in one turn', () => {
     expect(log).toEqual(['early written', 'answer written', 'early written']);
   });
 
-  it('is handled in batches of 64 packets, each of which is answered before the next', async () => {
-    const readers = Array.from({ length: 70 }, (_, n) => {
+  it('is handled in batches of 128 packets, each of which is answered before the next', async () => {
+    const readers = Array.from({ length: 140 }, (_, n) => {
       const writer = new Writer(`${n}`);
       return new Reader(() => {
         log.push(`${n}`);
@@ -117,13 +117,13 @@ describe('what is read in one turn', () => {
     await turn();
     const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `${from + n}`);
     const written = (names: string[]) => names.map((name) => `${name} written`);
-    const [first, second] = [numbers(0, 64), numbers(64, 70)];
+    const [first, second] = [numbers(0, 128), numbers(128, 140)];
     expect(log).toEqual([...first, ...written(first), ...second, ...written(second)]);
   });
 
   it('counts the packets of one client, whose packets stay together', async () => {
     const [many, other] = [new Reader(), new Reader()];
-    const packets = Array.from({ length: 100 }, (_, n) => `many ${n}`);
+    const packets = Array.from({ length: 200 }, (_, n) => `many ${n}`);
     many.read(...packets);
     other.read('other');
     const between: string[] = [];
