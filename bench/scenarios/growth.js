@@ -39,7 +39,7 @@ export const growth = {
   figures: THROUGHPUT,
   rows: rowsOf,
   pairs: pairsOf,
-  settings: { sizes: [100, 1000, 8000], units: 12_000, warmUp: 24_000, rounds: 4 },
+  settings: { sizes: [100, 1000, 8000], units: 12_000, warmUp: 24_000, rounds: 3 },
   quick: { sizes: [100, 1000], units: 4000, warmUp: 4000, rounds: 2 },
 
   async run(context, settings, rows) {

@@ -5,7 +5,7 @@
 import { PUSH } from '../figures.js';
 import { inRounds } from '../stands.js';
 import { broadcast, pushed } from '../work.js';
-import { BARE_SSE, FAIR_PAIRS, OWN_FALLBACKS, SOCKET_IO_POLLING, SOCKJS } from './peers.js';
+import { BARE_SSE, FAIR_PAIRS, ours, SOCKET_IO_POLLING, SOCKJS } from './peers.js';
 
 export const push = {
   name: 'push',
@@ -13,7 +13,7 @@ export const push = {
   figures: PUSH,
   ratioOf: ['cpu', 'p99'],
   pairs: FAIR_PAIRS,
-  rows: [BARE_SSE, SOCKJS, SOCKET_IO_POLLING, ...OWN_FALLBACKS],
+  rows: [BARE_SSE, SOCKJS, SOCKET_IO_POLLING, ...['eventsource', 'multipart', 'polling'].map(ours)],
   // so many that what a client takes adds up to what the last one waits for
   settings: { connections: 1000, units: 10, warmUp: 30, intervalMs: 200, rounds: 3 },
   quick: { units: 4, warmUp: 10, rounds: 2 },

@@ -29,7 +29,7 @@ export const upstream = {
   figures: THROUGHPUT,
   pairs: FAIR_PAIRS,
   rows: [SOCKJS, SOCKET_IO_POLLING, ...OWN_FALLBACKS].map((row) => ({ ...row, gateway: 'notice', isOneWay: true })),
-  settings: { connections: 50, units: 3000, warmUp: 6000, rounds: 5 },
+  settings: { connections: 50, units: 3000, warmUp: 6000, rounds: 3 },
   quick: { units: 800, warmUp: 800, rounds: 2 },
 
   run(context, settings, rows) {
