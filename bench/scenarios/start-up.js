@@ -12,7 +12,7 @@ export const startUp = {
   ],
   ratioOf: ['ms', 'cpu'],
   rows: [SOCKET_IO, PLATFORM_WS, NESTWIRE],
-  settings: { rounds: 7 },
+  settings: { rounds: 11 },
   quick: { rounds: 3 },
 
   async run(context, { rounds }, rows) {

@@ -22,7 +22,7 @@ export const transports = {
   ratioOf: ['push', 'echo'],
   pairs: OTHERS.map((id) => [id, WEBSOCKET]),
   rows: OWN_ROWS,
-  settings: { connections: 200, emits: 25, messages: 3000, warmUp: 100, warmUpEchoes: 9000, intervalMs: 50, rounds: 2 },
+  settings: { connections: 200, emits: 25, messages: 3000, warmUp: 100, warmUpEchoes: 9000, intervalMs: 50, rounds: 4 },
   quick: { emits: 8, messages: 600, warmUp: 40, warmUpEchoes: 2000, rounds: 2 },
 
   run(context, settings, rows) {

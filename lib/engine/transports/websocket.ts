@@ -23,6 +23,12 @@ interface OwnedWebSocket extends WebSocket {
 
 const NOTHING = Buffer.alloc(0);
 
+/**
+ * Packets of one WebSocket that wait for the end of the turn, at most. In one turn Node reads up to 2 MiB of a connection, which may
+ * be hundreds of thousands of small frames: what is more is handled as it is read, and so are the promises of it.
+ */
+const MAX_UNHANDLED = 128;
+
 /** `WebSocket.OPEN` of the WHATWG standard. */
 const OPEN = 1;
 
@@ -151,8 +157,8 @@ export class WebSocketTransport implements Transport, Receiver {
       this.unhandled = [packet];
       inbox.add(this);
     } else {
-      this.unhandled.push(packet);
       inbox.count();
+      if (this.unhandled.push(packet) >= MAX_UNHANDLED) this.deliver();
     }
   }
 

@@ -60,6 +60,18 @@ describe('packets of a WebSocket', () => {
     expect(texts().at(-1)).toBe('four');
   });
 
+  it('of a flood do not wait: 128 at most', async () => {
+    const flood = Array.from({ length: 300 }, (_, n) => `4${n}`);
+    webSocket.read(...flood.slice(0, 127));
+    expect(sink.packets).toHaveLength(0);
+    webSocket.read(flood[127]!);
+    expect(sink.packets).toHaveLength(128);
+    webSocket.read(...flood.slice(128));
+    expect(sink.packets).toHaveLength(256);
+    await turn();
+    expect(texts()).toEqual(flood.map((text) => text.slice(1)));
+  });
+
   it('are read before the next frame may take their memory', async () => {
     const frame = Buffer.from('4one');
     webSocket.emit('message', frame, false);
