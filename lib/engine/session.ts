@@ -240,6 +240,11 @@ export class Session extends EventEmitter implements TransportSink {
   changeTransport(transport: Transport): void {
     const old = this.transport;
     old.deliver?.();
+    if (this.hasEnded()) {
+      // a listener has closed it at one of the last packets
+      transport.discard();
+      return;
+    }
     old.sink = NOBODY;
     this.transport = transport;
     transport.sink = this;

@@ -4,6 +4,8 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { WebSocket } from 'ws';
 import { Engine, type EngineOptions, type Session } from 'nestwire/engine';
+import { NOBODY, type Transport } from '../../lib/engine/transports/transport.js';
+import type { WebSocketTransport } from '../../lib/engine/transports/websocket.js';
 
 let engine: Engine;
 let server: HttpServer;
@@ -29,6 +31,49 @@ async function connect(): Promise<{ client: WebSocket; session: Session; receive
 afterEach(async () => {
   engine.close();
   await new Promise((resolve) => server.close(resolve));
+});
+
+describe('Session, change of transport', () => {
+  /** A transport that has a place to take. */
+  const candidate = () =>
+    ({
+      name: 'webtransport',
+      writable: true,
+      carriesClose: false,
+      bufferedBytes: 0,
+      sink: NOBODY,
+      send: jest.fn(),
+      handleRequest: jest.fn(),
+      close: jest.fn(),
+      discard: jest.fn(),
+      abort: jest.fn(),
+      nudge: jest.fn(),
+    }) satisfies Transport;
+
+  it('takes first what the old one had read in this turn', async () => {
+    await start();
+    const { session } = await connect();
+    const log: string[] = [];
+    session.on('data', (data) => log.push(String(data)));
+    session.on('upgrade', () => log.push('upgrade'));
+    (session.transport as WebSocketTransport).receive(Buffer.from('4last'), false);
+    session.changeTransport(candidate());
+    expect(log).toEqual(['last', 'upgrade']);
+  });
+
+  it('does not happen when that has closed the session', async () => {
+    await start();
+    const { session } = await connect();
+    const upgraded = jest.fn();
+    session.on('data', () => session.close(true));
+    session.on('upgrade', upgraded);
+    (session.transport as WebSocketTransport).receive(Buffer.from('4last'), false);
+    const transport = candidate();
+    session.changeTransport(transport);
+    expect(session.readyState).toBe('closed');
+    expect(transport.discard).toHaveBeenCalledTimes(1);
+    expect(upgraded).not.toHaveBeenCalled();
+  });
 });
 
 describe('Session, writes', () => {

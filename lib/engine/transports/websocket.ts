@@ -162,7 +162,6 @@ export class WebSocketTransport implements Transport, Receiver {
     }
   }
 
-  /** @internal */
   get hasUnhandled(): boolean {
     return this.unhandled !== null;
   }

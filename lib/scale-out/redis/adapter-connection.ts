@@ -101,8 +101,7 @@ export class AdapterConnection {
         // oxlint-disable-next-line no-await-in-loop
         return await this.client.sendCommand(...args);
       } catch (error) {
-        // no other answer is to be expected of a Redis that does not know the command or forbids it
-        if (error instanceof ErrorReply && !error.message.startsWith('LOADING')) throw error;
+        if (error instanceof ErrorReply && isFinal(error, args[0])) throw error;
         // oxlint-disable-next-line no-await-in-loop
         await this.pause();
       }
@@ -178,6 +177,15 @@ export class AdapterConnection {
     const [entry] = await this.client.xRevRange(key, '+', '-', { COUNT: 1 });
     return entry?.id ?? '0-0';
   }
+}
+
+/**
+ * Whether no other answer is to be expected: Redis does not know the command, or forbids it. It says which one it means; an
+ * error about another one is the answer to that, and has come to the wrong place when the connection broke.
+ */
+function isFinal({ message }: ErrorReply, [command = '']: readonly (string | Buffer)[]): boolean {
+  if (!/^(NOPERM|ERR unknown (sub)?command)\b/.test(message)) return false;
+  return message.toLowerCase().includes(String(command).toLowerCase());
 }
 
 /** Milliseconds between a command that failed and the next try. */

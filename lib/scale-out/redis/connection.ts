@@ -48,7 +48,9 @@ export class RedisConnection {
       ...options.socket,
       reconnectStrategy: (retries: number) => (this.closing ? new Error('closed') : waitBefore(retries)),
     };
-    this.client = createClient({ ...options, socket } as RedisClientOptions) as RedisClient;
+    // a Redis before 7.2 answers that with errors, which `redis` may take for the answers to what was sent before a restart
+    const quiet = { disableClientInfo: true };
+    this.client = createClient({ ...quiet, ...options, socket } as RedisClientOptions) as RedisClient;
     this.client.on('error', (error: Error) => this.failed(error));
     this.client.on('reconnecting', () => (this.phase = Phase.Connecting));
     this.client.on('connect', () => this.connected());
