@@ -2,8 +2,10 @@ import { jest } from '@jest/globals';
 import { draftRequest, EXAMPLE } from '../support/wire-drafts.js';
 import { until, type Harness } from '../support/wire-engine.js';
 import {
+  eachAlone,
   exchange,
   NO_SESSION,
+  overfill,
   rowOf,
   same,
   victim,
@@ -68,22 +70,11 @@ async function toldByDraft(connection: RawConnection): Promise<string> {
 
 /** Bytes behind the handshake, each to a session of its own; all must have the same outcome. */
 function frames(input: string, list: (Buffer | number[])[], options = {}, check = (_one: Live): void => {}): Case {
-  return {
-    input,
-    async run(start) {
-      const answers: string[] = [];
-      const fates: string[] = [];
-      let last!: Live;
-      for (const bytes of list) {
-        last = await live(start, options);
-        last.raw(bytes);
-        answers.push(await toldByDraft(last.connection));
-        fates.push(await last.fate());
-        check(last);
-      }
-      return { target: last.target, answer: same(answers), session: same(fates) };
-    },
+  const act = ({ raw, connection }: Live, bytes: Buffer | number[]): Promise<string> => {
+    raw(bytes);
+    return toldByDraft(connection);
   };
+  return eachAlone(input, list, (start) => live(start, options), act, check);
 }
 
 function deed(input: string, act: (one: Live) => Promise<string>, options = {}): Case {
@@ -254,15 +245,7 @@ export const draftCases: Case[] = [
   deed(
     'A client that does not read, until `limits.maxBufferedBytes` wait for it',
     async ({ connection, session }) => {
-      connection.socket.pause();
-      const ended = new Promise((resolve) => session.once('close', resolve));
-      const chunk = 'x'.repeat(100_000);
-      for (let i = 0; i < 1_000 && session.readyState === 'open'; i++) {
-        session.send(chunk);
-        await new Promise(setImmediate);
-      }
-      connection.socket.resume();
-      await ended;
+      await overfill(session, connection.socket);
       return toldByDraft(connection);
     },
     { limits: { maxBufferedBytes: 1_000_000 } },

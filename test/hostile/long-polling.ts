@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { ask, RawConnection, requestText } from '../support/wire-http.js';
 import { until } from '../support/wire-engine.js';
 import {
+  eachAlone,
   exchange,
   rowOf,
   same,
@@ -34,21 +35,9 @@ function bodies(
     check = () => {},
   }: { headers?: Record<string, string>; options?: object; check?: (one: Victim) => void } = {},
 ): Case {
-  return {
-    input,
-    async run(start) {
-      const answers: string[] = [];
-      const fates: string[] = [];
-      let last!: Victim;
-      for (const body of list) {
-        last = await victim(start, row, options);
-        answers.push(told(await ask(last.url, { method: 'POST', body, headers })));
-        fates.push(await last.fate());
-        check(last);
-      }
-      return { target: last.target, answer: same(answers), session: same(fates) };
-    },
-  };
+  const post = async ({ url }: Victim, body: string | Buffer): Promise<string> =>
+    told(await ask(url, { method: 'POST', body, headers }));
+  return eachAlone(input, list, (start) => victim(start, row, options), post, check);
 }
 
 /** One deed to a session of revision 4. */

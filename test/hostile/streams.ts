@@ -1,5 +1,6 @@
 import { ask, headOf, RawConnection, requestText, type Answer } from '../support/wire-http.js';
 import {
+  eachAlone,
   exchange,
   NO_SESSION,
   rowOf,
@@ -18,20 +19,7 @@ const plain = streamRows.filter(({ name }) => name.endsWith('plain'));
 
 /** One deed to a session of each row, which all have the same outcome. */
 function deed(input: string, rows: Row[], act: (one: Victim, row: Row) => Promise<string>, options = {}): Case {
-  return {
-    input,
-    async run(start) {
-      const answers: string[] = [];
-      const fates: string[] = [];
-      let last!: Victim;
-      for (const row of rows) {
-        last = await victim(start, row, options, false);
-        answers.push(await act(last, row));
-        fates.push(await last.fate());
-      }
-      return { target: last.target, answer: same(answers), session: same(fates) };
-    },
-  };
+  return eachAlone(input, rows, (start, row) => victim(start, row, options, false), act);
 }
 
 /** Variants of a deed, each to a session of its own. */

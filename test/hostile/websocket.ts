@@ -3,6 +3,7 @@ import { RawConnection, upgradeText } from '../support/wire-http.js';
 import { until } from '../support/wire-engine.js';
 import {
   exchange,
+  overfill,
   rowOf,
   same,
   toldByWebSocket,
@@ -217,15 +218,7 @@ export const webSocketCases: Case[] = [
   deed(
     'A client that does not read, until `limits.maxBufferedBytes` wait for it',
     async ({ client, session }) => {
-      client.ws.pause();
-      const ended = new Promise((resolve) => session.once('close', resolve));
-      const chunk = 'x'.repeat(100_000);
-      for (let i = 0; i < 1_000 && session.readyState === 'open'; i++) {
-        session.send(chunk);
-        await new Promise(setImmediate);
-      }
-      client.ws.resume();
-      await ended;
+      await overfill(session, client.ws);
       return toldByWebSocket(client);
     },
     { limits: { maxBufferedBytes: 1_000_000 } },

@@ -1,6 +1,6 @@
 import { frameOf, memorySessions, WebTransportClient, type MemorySession } from '../support/wire-webtransport.js';
 import { until, type Harness } from '../support/wire-engine.js';
-import { exchange, NO_SESSION, rowOf, same, told, victim, watch } from '../support/wire-hostile.js';
+import { eachAlone, exchange, NO_SESSION, rowOf, same, told, victim, watch } from '../support/wire-hostile.js';
 import type { Case, Start, Victim } from '../support/wire-hostile.js';
 import { ask, upgradeText } from '../support/wire-http.js';
 
@@ -81,22 +81,11 @@ function deed(input: string, act: (one: Live) => Promise<string>, options = {}):
 
 /** Bytes on the stream of an open session, each to one of its own. */
 function frames(input: string, list: (Buffer | number[])[], options = {}, check = (_one: Live): void => {}): Case {
-  return {
-    input,
-    async run(start) {
-      const answers: string[] = [];
-      const fates: string[] = [];
-      let last!: Live;
-      for (const bytes of list) {
-        last = await live(start, options);
-        void last.raw(bytes);
-        answers.push(await toldByClose(last.client.session));
-        fates.push(await last.fate());
-        check(last);
-      }
-      return { target: last.target, answer: same(answers), session: same(fates) };
-    },
+  const act = ({ raw, client }: Live, bytes: Buffer | number[]): Promise<string> => {
+    void raw(bytes);
+    return toldByClose(client.session);
   };
+  return eachAlone(input, list, (start) => live(start, options), act, check);
 }
 
 export const webTransportCases: Case[] = [

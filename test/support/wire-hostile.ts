@@ -170,3 +170,46 @@ export async function expectService(target: Harness): Promise<void> {
     expect(target.engine.clientsCount).toBe(before);
   }
 }
+
+/**
+ * A case of several inputs, each to a session of its own, which must all have the same outcome.
+ *
+ * @param act gives the input to a session, and tells how that has ended.
+ * @param check throws when the last session has seen something else than it should.
+ */
+export function eachAlone<Input, One extends Pick<Victim, 'target' | 'fate'>>(
+  input: string,
+  list: readonly Input[],
+  open: (start: Start, input: Input) => Promise<One>,
+  act: (one: One, input: Input) => Promise<string>,
+  check: (one: One) => void = () => {},
+): Case {
+  return {
+    input,
+    async run(start) {
+      const answers: string[] = [];
+      const fates: string[] = [];
+      let last!: One;
+      for (const each of list) {
+        last = await open(start, each);
+        answers.push(await act(last, each));
+        fates.push(await last.fate());
+        check(last);
+      }
+      return { target: last.target, answer: same(answers), session: same(fates) };
+    },
+  };
+}
+
+/** Sends to a client that does not read until its session is given up. */
+export async function overfill(session: SessionLike, reader: { pause(): unknown; resume(): unknown }): Promise<void> {
+  reader.pause();
+  const ended = new Promise((resolve) => session.once('close', resolve));
+  const chunk = 'x'.repeat(100_000);
+  for (let i = 0; i < 1_000 && session.readyState === 'open'; i++) {
+    session.send(chunk);
+    await new Promise(setImmediate);
+  }
+  reader.resume();
+  await ended;
+}
